@@ -1,0 +1,15 @@
+#pragma once
+
+#include "base/random.h"
+#include "config/model/policy.h"
+
+namespace proxy::policy {
+
+// What fault injection does to one request (SEMANTICS 2.3): independent rolls, delay first.
+struct FaultDecision {
+  config::Milliseconds delay{0};   // 0: none
+  std::uint16_t abort_status = 0;  // 0: none
+};
+[[nodiscard]] FaultDecision roll_fault(const config::FaultPolicy& policy, base::Random& random);
+
+}  // namespace proxy::policy

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/model/policy.h"
+
+namespace proxy::policy {
+
+enum class LocalOutcome : std::uint8_t {  // results that the proxy made itself
+  connect_success,
+  connect_failure,
+  connect_timeout,
+  request_timeout,  // route or per-try timeout
+  reset,            // connection terminated before a response head
+};
+
+enum class EjectionReason : std::uint8_t { consecutive_5xx, consecutive_gateway, consecutive_local };
+
+// Outlier detection of one (source pod, backend), exactly as SEMANTICS 2.6. Pure: time is an argument, and the caller
+// serialises calls. Hosts are known by a stable key that the caller chooses.
+class OutlierDetector {
+ public:
+  using HostKey = std::uint64_t;
+
+  struct Event {
+    enum class Kind : std::uint8_t { ejected, suppressed /* max_ejection_percent */, returned } kind{};
+    HostKey host = 0;
+    EjectionReason reason{};
+  };
+
+  // Sweeps happen at start + n x interval.
+  OutlierDetector(const config::OutlierPolicy& policy, base::TimePoint start);
+
+  // New endpoints or a new policy: state of hosts that stay is kept.
+  void update(const config::OutlierPolicy& policy, std::span<const HostKey> hosts, base::TimePoint now);
+
+  // Each calls advance(now) first. Unknown hosts (just removed) are ignored.
+  void on_response(HostKey host, std::uint16_t status, base::TimePoint now);
+  void on_local(HostKey host, LocalOutcome outcome, base::TimePoint now);
+
+  // Runs the sweeps and publications that are due.
+  void advance(base::TimePoint now);
+  // When advance() next has something to do because of time alone; TimePoint::max() when never.
+  [[nodiscard]] base::TimePoint next_event() const;
+
+  // What the balancer sees: changes within 1 s of an applied one are applied together when that second ends.
+  [[nodiscard]] bool is_ejected_for_balancer(HostKey host) const;
+  // What is true now, for /clusters: none, or until when (the sweep at which it returns) and why.
+  struct Ejection {
+    base::TimePoint until;
+    EjectionReason reason;
+    std::uint32_t times;  // current multiplier
+  };
+  [[nodiscard]] const Ejection* ejection(HostKey host) const;
+  [[nodiscard]] std::size_t ejected_count() const;
+  // True when a success would change nothing for this host: lets the hot path skip the call.
+  [[nodiscard]] bool is_clean(HostKey host) const;
+
+  // Events since the last call.
+  std::vector<Event> take_events();
+
+ private:
+  struct Host {
+    HostKey key = 0;
+    std::uint32_t consecutive_5xx = 0;
+    std::uint32_t consecutive_gateway = 0;
+    std::uint32_t consecutive_local = 0;
+    std::uint32_t backoff = 0;
+    bool is_ejected = false;
+    bool is_published_ejected = false;
+    Ejection current{};
+    base::TimePoint last_return{};
+  };
+  Host* find(HostKey key);
+  [[nodiscard]] const Host* find(HostKey key) const;
+
+  config::OutlierPolicy policy_;
+  base::TimePoint next_sweep_;
+  base::TimePoint publish_at_ = base::TimePoint::max();
+  base::TimePoint last_publication_ = base::TimePoint::min();
+  std::vector<Host> hosts_;  // few; linear search is fastest
+  std::vector<Event> events_;
+};
+
+std::string_view to_string(EjectionReason reason);
+
+}  // namespace proxy::policy
