@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/socket_address.h"
+#include "base/unique_fd.h"
+#include "config/model/node_config.h"
+#include "proxy/telemetry/shard_set.h"
+
+// The proxy without its process: workers, and what the agent tells them. Everything here is called on one control
+// thread; the workers are told by posting. main.cc connects it to the channel, integration tests use it as it is.
+namespace proxy {
+
+// Where accepted connections come from, and how their original destination is learnt.
+struct ListenerSpec {
+  std::uint64_t id = 0;
+  std::vector<base::UniqueFd> sockets;  // listening, non-blocking, SO_REUSEPORT: one for each worker
+  // Set: every connection counts as `pod`'s connection to this address (--no-bpf). Not set: the kernel part is asked
+  // with getsockopt, and the pod is found by cgroup id.
+  struct Fixed {
+    base::SocketAddress original_destination;
+    std::uint32_t pod = 0;
+    // Where bytes for the original destination really go (unknown hosts, not HTTP); the same address if not set.
+    std::optional<base::SocketAddress> passthrough;
+  };
+  std::optional<Fixed> fixed;
+};
+
+struct ServerOptions {
+  std::uint32_t workers = 1;
+};
+
+// One line of /clusters and of `fairlead get endpoints`.
+struct EndpointStatus {
+  base::SocketAddress address;
+  bool is_ejected = false;
+  std::string ejection_reason;                          // consecutive_5xx, ...
+  std::optional<std::chrono::milliseconds> returns_in;  // until the sweep that brings it back
+  std::uint32_t times_ejected = 0;
+  std::uint32_t active_requests = 0;
+  std::uint64_t connections = 0;
+};
+struct BackendStatus {
+  std::uint32_t pod = 0;
+  std::string backend;  // outbound|3000|v1|fqdn
+  std::uint32_t connections = 0, pending = 0, requests = 0, retries = 0;
+  std::uint64_t pending_overflow = 0, retry_overflow = 0, ejections_suppressed = 0;
+  std::vector<EndpointStatus> endpoints;
+};
+
+class Server {
+ public:
+  // `shards` is the shared memory that telemetry writes; it outlives the server.
+  static base::Result<std::unique_ptr<Server>> start(ServerOptions options, telemetry::ShardSet& shards);
+  ~Server();  // stops the workers at once; open connections are closed
+
+  // Requests keep the generation they began with. Fails (and keeps the old one) on a regular expression RE2 refuses.
+  base::Result<> apply(std::shared_ptr<const config::NodeConfig> config);
+  void set_pods(std::vector<config::Pod> pods);
+  void add_listener(ListenerSpec listener);
+  void remove_listener(std::uint64_t id);
+
+  // Stops accepting and lets requests finish; true when all were done before the deadline.
+  bool drain(base::TimePoint deadline);
+
+  [[nodiscard]] std::vector<BackendStatus> status();
+
+ private:
+  Server();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace proxy
