@@ -22,8 +22,8 @@ enum class ResetReason : std::uint8_t {
 
 struct ResponseFacts {
   std::uint16_t status = 0;
-  std::optional<std::uint32_t> grpc_status;  // from the head only
-  bool is_ratelimited = false;               // x-envoy-ratelimited
+  std::optional<std::uint32_t> grpc_status{};  // from the head only
+  bool is_ratelimited = false;                 // x-envoy-ratelimited
 };
 
 // SEMANTICS 2.7: is this outcome one of those the policy retries? Says nothing about how many are left.
