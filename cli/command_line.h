@@ -1,0 +1,37 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "cli/commands/check.h"
+#include "cli/commands/load.h"
+
+// From arguments to options: everything that knows the names of options, and nothing else does.
+namespace cli {
+
+struct VersionCommand {};
+
+// Asked for help, or asked wrongly: print and end.
+struct Message {
+  std::string text;
+  int exit_code = 0;  // 0: to standard output, else to standard error
+};
+
+using Command = std::variant<Message, VersionCommand, CheckOptions, LoadOptions>;
+
+// `arguments` without the program's name.
+Command parse_command_line(std::span<const std::string> arguments);
+
+// The commands and their options, for shell completion.
+struct CommandDescription {
+  std::string name;
+  std::string summary;
+  std::vector<std::pair<std::string, std::string>> options;  // "--name" and what it does
+  std::vector<std::string> choices;                          // what may follow the command: subcommands
+};
+std::vector<CommandDescription> describe_commands();
+
+}  // namespace cli

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace cli {
+
+int run_version();
+
+}  // namespace cli

@@ -1,0 +1,90 @@
+#include "cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cli {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+
+Command parse(const std::vector<std::string>& words) { return parse_command_line(words); }
+
+Message message(const std::vector<std::string>& words) {
+  const auto command = parse(words);
+  const auto* text = std::get_if<Message>(&command);
+  if (text == nullptr) ADD_FAILURE() << "understood, not refused";
+  return text == nullptr ? Message{} : *text;
+}
+
+TEST(CommandLine, LoadTakesFortiosFlagsWithOneDashOrTwo) {
+  for (const std::string dash : {"-", "--"}) {
+    const auto command = parse({"load", "-c", "2", dash + "qps", "0", "-n", "20", dash + "loglevel", "Warning", "-H",
+                                "Host: a", "-H", "x: y", "-t", "1m", dash + "timeout", "500ms",
+                                dash + "keepalive=false", "http://greeter-service:3000/hello"});
+    const auto& options = std::get<LoadOptions>(command);
+    EXPECT_EQ(options.url, "http://greeter-service:3000/hello");
+    EXPECT_EQ(options.connections, 2U);
+    EXPECT_EQ(options.requests, 20U);
+    EXPECT_EQ(options.requests_per_second, 0);
+    EXPECT_EQ(options.log_level, LoadLogLevel::warning);
+    EXPECT_EQ(options.headers, (std::vector<std::string>{"Host: a", "x: y"}));
+    EXPECT_EQ(options.duration, 1min);
+    EXPECT_EQ(options.timeout, 500ms);
+    EXPECT_FALSE(options.keeps_alive);
+  }
+}
+
+TEST(CommandLine, LoadHasFortiosDefaults) {
+  const auto command = parse({"load", "http://a"});
+  const auto& options = std::get<LoadOptions>(command);
+  EXPECT_EQ(options.connections, 4U);
+  EXPECT_EQ(options.requests_per_second, 8);
+  EXPECT_EQ(options.requests, 0U);
+  EXPECT_EQ(options.duration, 5s);
+  EXPECT_TRUE(options.keeps_alive);
+}
+
+TEST(CommandLine, QuietMeansOnlyErrors) {
+  const auto command = parse({"load", "-quiet", "http://a"});
+  EXPECT_EQ(std::get<LoadOptions>(command).log_level, LoadLogLevel::error);
+}
+
+TEST(CommandLine, WrongUseEndsWith2AndPointsToTheHelp) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"nonsense"}, "Try: fairlead --help"},
+      {{"load"}, "Try: fairlead load --help"},
+      {{"load", "-x", "http://a"}, "Try: fairlead load --help"},
+      {{"load", "-t", "5", "http://a"}, "write 500ms, 10s or 1m30s"},
+      {{"load", "-c", "many", "http://a"}, "Try: fairlead load --help"},
+      {{"load", "-loglevel", "Loud", "http://a"}, "Try: fairlead load --help"},
+      {{"check", "surplus"}, "Try: fairlead check --help"},
+  };
+  for (const auto& [words, hint] : cases) {
+    const auto refused = message(words);
+    EXPECT_EQ(refused.exit_code, 2) << words.front();
+    EXPECT_THAT(refused.text, AllOf(HasSubstr("fairlead"), HasSubstr(hint))) << words.front();
+  }
+}
+
+TEST(CommandLine, NoCommandAtAllIsWrongUseButExplainsItself) {
+  const auto refused = message({});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.text, AllOf(HasSubstr("Subcommands:"), HasSubstr("fairlead demo")));
+}
+
+TEST(CommandLine, HelpEndsWith0) {
+  EXPECT_EQ(message({"--help"}).exit_code, 0);
+  const auto help = message({"load", "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.text, AllOf(HasSubstr("Usage: fairlead load"), HasSubstr("--qps")));
+}
+
+TEST(DescribeCommands, EveryCommandHasASummary) {
+  for (const auto& command : describe_commands()) EXPECT_NE(command.summary, "") << command.name;
+}
+
+}  // namespace
+}  // namespace cli
