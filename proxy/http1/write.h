@@ -64,8 +64,9 @@ void append_local_reply(std::string& out, const LocalReply& reply, std::string_v
 // "OK" for 200, as Envoy's table has it; "Unknown" for what it does not know.
 std::string_view reason_phrase(std::uint16_t status);
 
-// Well-known duplicates are joined into one value for matching (SEMANTICS 2.9); `storage` is used when there are
-// several. `lower_name` may be any header. Returns false when the header is absent.
+// Duplicates are joined into one value for matching: well-known ones by ',' (SEMANTICS 2.9), all others by '\n', because
+// route matching then looks at each line (proxy/policy/route_match.h); `storage` is used when there are several.
+// `lower_name` may be any header. Returns false when the header is absent.
 bool joined_value(std::string_view bytes, const Head& head, std::string_view lower_name, std::string& storage,
                   std::string_view& value);
 

@@ -10,8 +10,9 @@
 
 namespace proxy::policy {
 
-enum class LocalOutcome : std::uint8_t {  // results that the proxy made itself
-  connect_success,
+// Results that the proxy made itself.
+enum class LocalOutcome : std::uint8_t {
+  connect_success,  // an attempt has its connection, new or pooled: to be reported each time
   connect_failure,
   connect_timeout,
   request_timeout,  // route or per-try timeout
@@ -47,7 +48,8 @@ class OutlierDetector {
   // When advance() next has something to do because of time alone; TimePoint::max() when never.
   [[nodiscard]] base::TimePoint next_event() const;
 
-  // What the balancer sees: changes within 1 s of an applied one are applied together when that second ends.
+  // What the balancer sees. A change is applied at once unless one was applied within the last second; then it is held
+  // back for 1 s, and what happens in that second is applied together with it.
   [[nodiscard]] bool is_ejected_for_balancer(HostKey host) const;
   // What is true now, for /clusters: none, or until when (the sweep at which it returns) and why.
   struct Ejection {

@@ -14,9 +14,9 @@ enum class ResetReason : std::uint8_t {
   connect_failure,  // refused or unreachable
   connect_timeout,
   connection_termination,  // FIN or RST before the response head
-  per_try_timeout,
-  protocol_error,  // not HTTP, bad framing
-  remote_reset,    // HTTP/2 RST_STREAM
+  per_try_timeout,         // its clock starts when the attempt has its connection: not while it waits or connects
+  protocol_error,          // not HTTP, bad framing
+  remote_reset,            // HTTP/2 RST_STREAM
   refused_stream,
 };
 
