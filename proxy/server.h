@@ -66,6 +66,9 @@ class Server {
   void add_listener(ListenerSpec listener);
   void remove_listener(std::uint64_t id);
 
+  // Where access log lines go; called again after a rotation. Without one, or with format `off`, none are written.
+  void set_access_log(base::UniqueFd file);
+
   // Stops accepting and lets requests finish; true when all were done before the deadline.
   bool drain(base::TimePoint deadline);
 
