@@ -6,37 +6,15 @@
 #include "base/clock.h"
 #include "base/socket_address.h"
 #include "config/model/node_config.h"
+#include "telemetry/events.h"
+#include "telemetry/response_flags.h"
 
 // What the request path tells telemetry. Views live only during the call.
 namespace proxy::telemetry {
 
-// Envoy's response flags (OBSERVABILITY 6); a set of bits. Envoy writes flags in the order in which they were set; the
-// order of the bits gives the same text.
-enum ResponseFlag : std::uint32_t {
-  kDelayInjected = 1U << 0,                     // DI
-  kFaultInjected = 1U << 1,                     // FI
-  kUpstreamRetryLimitExceeded = 1U << 2,        // URX
-  kNoHealthyUpstream = 1U << 3,                 // UH
-  kUpstreamRequestTimeout = 1U << 4,            // UT
-  kLocalReset = 1U << 5,                        // LR
-  kUpstreamRemoteReset = 1U << 6,               // UR
-  kUpstreamConnectionFailure = 1U << 7,         // UF
-  kUpstreamConnectionTermination = 1U << 8,     // UC
-  kUpstreamOverflow = 1U << 9,                  // UO
-  kNoRouteFound = 1U << 10,                     // NR
-  kRateLimited = 1U << 11,                      // RL
-  kDownstreamConnectionTermination = 1U << 12,  // DC
-  kUpstreamProtocolError = 1U << 13,            // UPE
-  kDownstreamProtocolError = 1U << 14,          // DPE
-  kDownstreamRemoteReset = 1U << 15,            // DR
-  kStreamIdleTimeout = 1U << 16,                // SI
-  kDurationTimeout = 1U << 17,                  // DT
-  kNoClusterFound = 1U << 18,                   // NC
-  kOverloadManager = 1U << 19,                  // OM
-};
-
-// What became of one attempt (label `outcome` of fairlead_pod_attempts_total).
-enum class AttemptOutcome : std::uint8_t { success, error, timeout, reset, connect_failure, refused_by_limit };
+using ::telemetry::AttemptOutcome;
+using ::telemetry::ResponseFlag;
+using enum ::telemetry::ResponseFlag;
 
 // Everything known when a request is over, for the source row, the rows per pod and the access log.
 struct RequestRecord {
@@ -74,11 +52,13 @@ struct AttemptRecord {
   const config::Service* service = nullptr;
   const config::Endpoint* endpoint = nullptr;  // nullptr: refused before an endpoint was known
   AttemptOutcome outcome = AttemptOutcome::success;
-  bool was_sent = false;  // false: no destination row
+  bool was_sent = false;        // false: no destination row
+  bool is_passthrough = false;  // as in RequestRecord
   bool is_grpc = false;
   std::uint16_t response_code = 0;
   std::int32_t grpc_status = -1;
-  std::uint32_t flags = 0;  // as the destination would report: UC, DC or none
+  std::uint32_t flags = 0;     // as the destination would report: UC, DC or none
+  std::string_view authority;  // needed when `service` is nullptr
   std::chrono::nanoseconds duration{};
   std::uint64_t request_wire_bytes = 0, response_wire_bytes = 0;
 };
