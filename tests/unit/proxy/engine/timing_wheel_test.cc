@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/random.h"
 
