@@ -9,19 +9,17 @@ namespace proxy::http1 {
 
 inline constexpr std::size_t kMaxHeaders = 100;
 
-// Headers the proxy treats specially; everything else is `other`. Found once, while parsing.
+// Headers the proxy treats specially. Found once, while parsing; by its name alone, whatever the direction.
 enum class HeaderId : std::uint8_t {
   other,
-  accept_well_known,  // a standard request header whose duplicates Envoy joins with a comma
-  authority_host,     // Host
+  authority_host,  // Host
   connection,
   content_length,
   content_type,
-  cookie,
   date,
   expect,
-  forwarded_proto,  // x-forwarded-proto
   forwarded_for,    // x-forwarded-for
+  forwarded_proto,  // x-forwarded-proto
   keep_alive,
   proxy_connection,
   request_id,  // x-request-id
@@ -32,15 +30,16 @@ enum class HeaderId : std::uint8_t {
   user_agent,
   attempt_count,          // x-envoy-attempt-count
   decorator_operation,    // x-envoy-decorator-operation
-  envoy_removed,          // the x-envoy-* request headers of SEMANTICS 2.9 that are dropped
+  client_removed,         // what a client may not say: x-envoy-* of SEMANTICS 2.9, x-forwarded-client-cert
   envoy_overloaded,       // x-envoy-overloaded
   envoy_ratelimited,      // x-envoy-ratelimited
   upstream_service_time,  // x-envoy-upstream-service-time
   grpc_status,
   grpc_timeout,
+  http2_settings,
   traceparent,
   b3,
-  b3_traceid,
+  b3_traceid,  // x-b3-traceid
 };
 
 // Offsets into the head's bytes, so that the head can be moved with them.
@@ -50,6 +49,7 @@ struct Header {
   std::uint32_t value_size = 0;
   std::uint16_t name_size = 0;
   HeaderId id = HeaderId::other;
+  std::uint8_t join_key = 0;  // not 0: lines with the same key are forwarded as one, joined by a comma
 };
 
 enum class BodyKind : std::uint8_t {
@@ -61,13 +61,15 @@ enum class BodyKind : std::uint8_t {
 
 enum class HeadError : std::uint8_t {
   none,
-  not_http,                   // the first line is not `token SP target SP HTTP/d.d`: pass the bytes on as TCP
+  h2_preface,                 // HTTP/2 with prior knowledge
+  not_http,                   // the first line is not `token SP target SP HTTP/1.x`: pass the bytes on as TCP
   codec_error,                // 400 http1.codec_error
   invalid_characters,         // 400 http1.invalid_characters
   invalid_url,                // 400 http1.invalid_url
   invalid_authority,          // 400 http.invalid_authority
   length_and_chunked,         // 400 http1.content_length_and_chunked_not_allowed
   invalid_content_length,     // 400 http1.codec_error
+  invalid_connection,         // 400 http1.connection_header_rejected
   invalid_transfer_encoding,  // 501 http1.invalid_transfer_encoding
   too_large,                  // 431 http1.headers_too_large
   too_many,                   // 431 http1.too_many_headers
@@ -87,7 +89,8 @@ struct Head {
   std::uint64_t content_length = 0;
   std::uint8_t minor_version = 1;  // HTTP/1.<minor>
   bool is_keep_alive = true;       // by version and Connection
-  bool has_upgrade = false;        // Connection names upgrade and an Upgrade header is there
+  bool has_upgrade = false;        // Connection names upgrade and an Upgrade header (not h2c) is there
+  bool has_duplicates = false;     // two lines share a join_key
   // Index + 1 into `headers` of the first header with this id, 0 when absent.
   std::array<std::uint8_t, 32> first_of{};
 
@@ -118,13 +121,28 @@ struct ParseResult {
 };
 
 // Parses one head at the front of `bytes`. Empty lines before a request line are skipped by the caller
-// (`leading_blank_bytes`). On `complete`, `head` is filled and every offset counts from bytes.data().
-// `incomplete` may be asked again with more bytes; it never re-reads what `resume_at` already covers.
+// (`leading_blank_bytes`). On `complete`, `head` is filled and every offset counts from bytes.data(); otherwise `head`
+// holds nothing of use. More bytes never change an `error`. Headers that Connection names are not in `head.headers`.
+// On `incomplete` ask again with more bytes, but only when PartialHead says so.
 ParseResult parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& head);
 
 // `is_head_request`: the request was HEAD, so there is no body whatever the head says.
 ParseResult parse_response_head(std::string_view bytes, const HeadLimits& limits, bool is_head_request,
                                 ResponseHead& head);
+
+// For a caller that waits for the rest of a head: whether what has arrived since can make the parser say anything but
+// `incomplete`. Looks at every byte once and says yes at most 130 times per head, so that a head that comes byte by
+// byte costs linear time.
+class PartialHead {
+ public:
+  // `bytes`: all of this head that is here. The first call says yes.
+  bool has_news(std::string_view bytes, const HeadLimits& limits);
+  void reset() { *this = {}; }
+
+ private:
+  std::uint32_t seen_ = 0;
+  bool has_first_line_ = false;
+};
 
 // How many bytes of CRLF stand before the request line (RFC 9112 2.2).
 std::size_t leading_blank_bytes(std::string_view bytes);

@@ -11,12 +11,18 @@
 namespace proxy::http1 {
 
 // The request path after normalisation: dot segments and %2e resolved, unreserved escapes decoded, '\' -> '/', fragment
-// cut, "<>|\"" percent-encoded. Absolute-form is reduced to its path.
+// cut, "<>|\"" percent-encoded. Absolute-form is reduced to its path; CONNECT has an authority and an empty path.
 struct Target {
   std::string_view path;       // with the query, as matched and forwarded
   std::string_view authority;  // of an absolute-form target, else empty
 };
-enum class TargetError : std::uint8_t { none, invalid_url, path_normalization_failed, absolute_path_rejected };
+enum class TargetError : std::uint8_t {
+  none,
+  invalid_url,                // 400 http1.invalid_url
+  invalid_scheme,             // 400 http1.invalid_scheme
+  path_normalization_failed,  // 400, empty
+  absolute_path_rejected,     // 404, empty
+};
 // `storage` holds the result when it differs from the input; the views in `target` point into one of the two.
 TargetError normalize_target(std::string_view method, std::string_view raw, std::string& storage, Target& target);
 
@@ -36,9 +42,9 @@ void append_request_head(std::string& out, std::string_view bytes, const Request
 
 struct ResponseEdits {
   std::string_view server = "envoy";
-  std::string_view date;  // IMF-fixdate, used when the endpoint sent none
-  std::int64_t upstream_service_time_ms = 0;
-  bool closes = false;  // adds connection: close
+  std::string_view date;                      // IMF-fixdate, used when the endpoint sent none
+  std::int64_t upstream_service_time_ms = 0;  // below 0: not known, no header
+  bool closes = false;                        // adds connection: close
   bool adds_overloaded = false;
   bool is_chunked = false;     // we frame the body in chunks
   bool to_http10 = false;      // the caller speaks HTTP/1.0
@@ -55,18 +61,20 @@ struct LocalReply {
   bool is_overloaded = false;
   bool closes = false;
   bool is_head_request = false;
-  bool chunked_when_empty_head = false;  // 404 NR on HEAD (SEMANTICS 2.8)
   bool to_http10 = false;
   bool is_grpc = false;  // 200 with grpc-status and grpc-message (SEMANTICS 2.5)
 };
 void append_local_reply(std::string& out, const LocalReply& reply, std::string_view server, std::string_view date);
 
+// The grpc-status of a local reply with this HTTP status (SEMANTICS 2.5).
+std::int32_t grpc_status_for(std::uint16_t status);
+
 // "OK" for 200, as Envoy's table has it; "Unknown" for what it does not know.
 std::string_view reason_phrase(std::uint16_t status);
 
-// Duplicates are joined into one value for matching: well-known ones by ',' (SEMANTICS 2.9), all others by '\n', because
-// route matching then looks at each line (proxy/policy/route_match.h); `storage` is used when there are several.
-// `lower_name` may be any header. Returns false when the header is absent.
+// Duplicates are joined into one value for matching: well-known ones by ',' (SEMANTICS 2.9), all others by '\n',
+// because route matching then looks at each line (proxy/policy/route_match.h); `storage` is used when there are
+// several. `lower_name` may be any header. Returns false when the header is absent.
 bool joined_value(std::string_view bytes, const Head& head, std::string_view lower_name, std::string& storage,
                   std::string_view& value);
 
