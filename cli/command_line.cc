@@ -46,8 +46,12 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
 }
 
 struct Parsed {
+  ExecOptions exec;
   CheckOptions check;
   LoadOptions load;
+  StatusOptions status;
+  GetEndpointsOptions get_endpoints;
+  CompletionCommand completion;
   bool is_quiet = false;
 };
 
@@ -77,37 +81,128 @@ void add_load(CLI::App& root, Parsed& parsed) {
   app->add_flag("--quiet", parsed.is_quiet, "The same as -loglevel Error");
 }
 
+void add_run(CLI::App& root) {
+  auto* app = root.add_subcommand("run", "Run the agent and its proxy in the foreground: fairlead run -f DIR");
+  app->prefix_command();  // not reached: run's arguments are the agent's
+}
+
+void add_admin(CLI::App& app, std::string& admin) {
+  app.add_option("--admin", admin, "Address of the agent's admin endpoint")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
+}
+
+void add_output(CLI::App& app, OutputFormat& format) {
+  const std::map<std::string, OutputFormat> formats{{"table", OutputFormat::table}, {"json", OutputFormat::json}};
+  app.add_option("-o,--output", format, "table or json")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
+}
+
+void add_exec(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("exec", "Run a command as an instance of a workload, with the services' names");
+  auto& options = parsed.exec;
+  app->add_option("--as", options.workload, "Name of the workload")->required()->type_name("WORKLOAD");
+  app->add_option("-n,--namespace", options.name_space, "Its namespace")->capture_default_str()->type_name("NAMESPACE");
+  add_admin(*app, options.admin);
+  app->add_option("command", options.command, "The command and its arguments, after --")->required();
+  app->footer(
+      "Example: fairlead exec --as helloweb -- curl http://greeter-service:3000/hello\n"
+      "The command's exit code is passed through. What it leaves running ends with it.");
+}
+
+void add_status(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("status", "Proxy, workloads and policies of the running agent");
+  add_admin(*app, parsed.status.admin);
+  add_output(*app, parsed.status.format);
+}
+
+void add_get(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("get", "List something of the running agent: get endpoints");
+  app->require_subcommand(1);
+  auto* endpoints = app->add_subcommand("endpoints", "Endpoints, and which are ejected until when by which rule");
+  auto& options = parsed.get_endpoints;
+  endpoints->add_option("service", options.service, "Only services whose name holds this");
+  add_admin(*endpoints, options.admin);
+  add_output(*endpoints, options.format);
+}
+
+void add_completion(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("completion", "Print a completion script for a shell");
+  app->add_option("shell", parsed.completion.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
+}
+
+// In the order in which a newcomer meets them.
 void add_all(CLI::App& root, Parsed& parsed) {
   root.add_subcommand("check", "Can this machine redirect connections? What is missing, and what to do");
+  add_run(root);
+  add_exec(root, parsed);
   add_load(root, parsed);
+  add_status(root, parsed);
+  add_get(root, parsed);
+  add_completion(root, parsed);
   root.add_subcommand("version", "Print the version");
+  for (auto* app : root.get_subcommands([](CLI::App*) { return true; })) {
+    app->group("Commands");
+    for (auto* below : app->get_subcommands([](CLI::App*) { return true; })) below->group("Commands");
+  }
 }
 
 void set_up(CLI::App& root) {
   root.require_subcommand(1);
+  root.get_formatter()->label("SUBCOMMAND", "COMMAND");
   root.set_version_flag("--version", "fairlead " FAIRLEAD_VERSION);
   root.footer(std::string(kFooter));
 }
 
-std::string command_name(const CLI::App& root) {
-  const auto chosen = root.get_subcommands();
-  return chosen.empty() ? "fairlead" : "fairlead " + chosen.front()->get_name();
+bool everything(const CLI::App* /*app*/) { return true; }
+
+// The innermost command that was named, and how it was called.
+struct Chosen {
+  const CLI::App* app;
+  std::string parents;
+};
+Chosen chosen_app(const CLI::App& root) {
+  Chosen chosen{&root, ""};
+  for (auto below = root.get_subcommands(); !below.empty(); below = below.front()->get_subcommands()) {
+    chosen.parents += (chosen.parents.empty() ? "" : " ") + chosen.app->get_name();
+    chosen.app = below.front();
+  }
+  return chosen;
 }
 
 // Help of what was chosen, or one line that says what is wrong and where to read on.
 Message message_of(const CLI::App& root, const CLI::ParseError& error) {
-  const auto name = command_name(root);
+  const auto [app, parents] = chosen_app(root);
+  const auto name = parents.empty() ? app->get_name() : parents + " " + app->get_name();
   if (dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr) return {std::string(error.what()) + "\n", kGood};
-  if (error.get_exit_code() == 0) {
-    const auto chosen = root.get_subcommands();
-    return {chosen.empty() ? root.help() : chosen.front()->help("fairlead"), kGood};
+  if (error.get_exit_code() == 0) return {app->help(parents), kGood};
+  const bool lacks_command = app->get_subcommands().empty() && !app->get_subcommands(everything).empty();
+  const std::string what = lacks_command && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr
+                               ? "say what to do"
+                               : std::string(error.what());
+  return {name + ": " + what + "\nTry: " + name + " --help\n", kUsage};
+}
+
+// Options of `app` that the description does not have yet.
+void add_options(const CLI::App& app, CommandDescription& command) {
+  for (const auto* option : app.get_options()) {
+    const auto name = option->get_name();
+    const bool is_known = std::any_of(command.options.begin(), command.options.end(),
+                                      [&](const auto& known) { return known.first == name; });
+    if (option->nonpositional() && !is_known) command.options.emplace_back(name, option->get_description());
   }
-  return {name + ": " + error.what() + "\nTry: " + name + " --help\n", kUsage};
 }
 
 Command chosen_command(const CLI::App& root, Parsed& parsed) {
   const auto name = root.get_subcommands().front()->get_name();
   if (name == "check") return parsed.check;
+  if (name == "exec") return std::move(parsed.exec);
+  if (name == "status") return std::move(parsed.status);
+  if (name == "get") return std::move(parsed.get_endpoints);
+  if (name == "completion") return std::move(parsed.completion);
   if (name == "load") {
     if (parsed.is_quiet) parsed.load.log_level = LoadLogLevel::error;
     return std::move(parsed.load);
@@ -124,6 +219,7 @@ Command parse_command_line(std::span<const std::string> arguments) {
   add_all(root, parsed);
   std::vector<std::string> words(arguments.begin(), arguments.end());
   if (words.empty()) return Message{root.help(), kUsage};
+  if (words.front() == "run") return RunOptions{{words.begin() + 1, words.end()}};
   accept_single_dash_flags(words);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
@@ -139,14 +235,14 @@ std::vector<CommandDescription> describe_commands() {
   Parsed parsed;
   add_all(root, parsed);
   std::vector<CommandDescription> commands;
-  for (const auto* app : root.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const auto* app : root.get_subcommands(everything)) {
     CommandDescription command{app->get_name(), app->get_description(), {}, {}};
-    for (const auto* option : app->get_options()) {
-      if (option->nonpositional()) command.options.emplace_back(option->get_name(), option->get_description());
+    add_options(*app, command);
+    for (const auto* below : app->get_subcommands(everything)) {
+      command.choices.push_back(below->get_name());
+      add_options(*below, command);
     }
-    for (const auto* sub : app->get_subcommands([](const CLI::App*) { return true; })) {
-      command.choices.push_back(sub->get_name());
-    }
+    if (command.name == "completion") command.choices = {"bash", "zsh", "fish"};
     commands.push_back(std::move(command));
   }
   return commands;

@@ -7,12 +7,20 @@
 #include <vector>
 
 #include "cli/commands/check.h"
+#include "cli/commands/exec.h"
+#include "cli/commands/get_endpoints.h"
 #include "cli/commands/load.h"
+#include "cli/commands/run.h"
+#include "cli/commands/status.h"
 
 // From arguments to options: everything that knows the names of options, and nothing else does.
 namespace cli {
 
 struct VersionCommand {};
+
+struct CompletionCommand {
+  std::string shell;  // bash, zsh or fish
+};
 
 // Asked for help, or asked wrongly: print and end.
 struct Message {
@@ -20,7 +28,8 @@ struct Message {
   int exit_code = 0;  // 0: to standard output, else to standard error
 };
 
-using Command = std::variant<Message, VersionCommand, CheckOptions, LoadOptions>;
+using Command = std::variant<Message, VersionCommand, CompletionCommand, RunOptions, ExecOptions, CheckOptions,
+                             LoadOptions, StatusOptions, GetEndpointsOptions>;
 
 // `arguments` without the program's name.
 Command parse_command_line(std::span<const std::string> arguments);

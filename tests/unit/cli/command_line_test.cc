@@ -60,6 +60,12 @@ TEST(CommandLine, WrongUseEndsWith2AndPointsToTheHelp) {
       {{"load", "-t", "5", "http://a"}, "write 500ms, 10s or 1m30s"},
       {{"load", "-c", "many", "http://a"}, "Try: fairlead load --help"},
       {{"load", "-loglevel", "Loud", "http://a"}, "Try: fairlead load --help"},
+      {{"get"}, "Try: fairlead get --help"},
+      {{"get", "nonsense"}, "Try: fairlead get --help"},
+      {{"status", "-o", "yaml"}, "Try: fairlead status --help"},
+      {{"exec", "--", "curl"}, "Try: fairlead exec --help"},
+      {{"exec", "--as", "helloweb"}, "Try: fairlead exec --help"},
+      {{"completion", "tcsh"}, "Try: fairlead completion --help"},
       {{"check", "surplus"}, "Try: fairlead check --help"},
   };
   for (const auto& [words, hint] : cases) {
@@ -69,10 +75,32 @@ TEST(CommandLine, WrongUseEndsWith2AndPointsToTheHelp) {
   }
 }
 
+TEST(CommandLine, ExecLeavesTheCommandsOwnOptionsAlone) {
+  const auto command =
+      parse({"exec", "--as", "helloweb", "-n", "web", "--", "curl", "-n", "--as", "-H", "a: b", "--", "x"});
+  const auto& options = std::get<ExecOptions>(command);
+  EXPECT_EQ(options.workload, "helloweb");
+  EXPECT_EQ(options.name_space, "web");
+  EXPECT_EQ(options.command, (std::vector<std::string>{"curl", "-n", "--as", "-H", "a: b", "--", "x"}));
+}
+
+TEST(CommandLine, EverythingAfterRunIsTheAgents) {
+  const auto command = parse({"run", "-f", "dir", "--no-bpf", "--help"});
+  EXPECT_EQ(std::get<RunOptions>(command).arguments, (std::vector<std::string>{"-f", "dir", "--no-bpf", "--help"}));
+}
+
+TEST(CommandLine, GetEndpointsTakesAServiceAndAFormat) {
+  const auto command = parse({"get", "endpoints", "greeter", "-o", "json", "--admin", "127.0.0.1:9"});
+  const auto& options = std::get<GetEndpointsOptions>(command);
+  EXPECT_EQ(options.service, "greeter");
+  EXPECT_EQ(options.format, OutputFormat::json);
+  EXPECT_EQ(options.admin, "127.0.0.1:9");
+}
+
 TEST(CommandLine, NoCommandAtAllIsWrongUseButExplainsItself) {
   const auto refused = message({});
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_THAT(refused.text, AllOf(HasSubstr("Subcommands:"), HasSubstr("fairlead demo")));
+  EXPECT_THAT(refused.text, AllOf(HasSubstr("Commands:"), HasSubstr("fairlead demo")));
 }
 
 TEST(CommandLine, HelpEndsWith0) {

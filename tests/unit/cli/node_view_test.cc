@@ -1,0 +1,69 @@
+#include "cli/admin/node_view.h"
+
+#include <gtest/gtest.h>
+
+namespace cli::admin {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(NodeView, ReadsWhatTheAgentSays) {
+  const auto node = parse_node(R"({
+    "generation": 3, "semantics": "istio",
+    "proxy": {"up": true, "generation": 2, "restarts": 1},
+    "workloads": [{"namespace": "default", "name": "helloweb", "instances": [
+      {"name": "exec-7", "cgroup": "/fairlead/workloads/default.helloweb/exec-7", "state": "redirected"}]}],
+    "services": [{"host": "a.default.svc.cluster.local", "name": "a", "namespace": "default", "vips": ["127.30.0.1"],
+      "ports": [{"number": 3000}]}],
+    "policies": [{"kind": "VirtualService", "namespace": "default", "name": "a", "file": "p.yaml", "state": "rejected",
+      "in_force": false, "findings": [{"severity": "error", "code": "FL0100", "file": "p.yaml", "line": 12,
+      "path": "spec.http[0].timeout", "message": "no unit"}]}],
+    "something new": {}})");
+  ASSERT_TRUE(node) << node.error().message;
+  EXPECT_EQ(node->generation, 3U);
+  EXPECT_EQ(node->proxy_generation, 2U);
+  EXPECT_TRUE(node->is_proxy_up);
+  EXPECT_EQ(node->proxy_restarts, 1U);
+  ASSERT_EQ(node->workloads.size(), 1U);
+  EXPECT_EQ(node->workloads[0].instances.at(0).state, "redirected");
+  EXPECT_EQ(node->services.at(0).vips.at(0), "127.30.0.1");
+  EXPECT_EQ(node->services.at(0).ports.at(0), 3000);
+  EXPECT_FALSE(node->policies.at(0).is_in_force);
+  EXPECT_EQ(node->policies.at(0).findings.at(0).line, 12U);
+}
+
+TEST(NodeView, WhatIsMissingOrOfAnotherTypeKeepsItsDefault) {
+  const auto node = parse_node(R"({"generation": -1, "proxy": 5, "workloads": {"a": 1}, "policies": [3, {}]})");
+  ASSERT_TRUE(node);
+  EXPECT_EQ(node->generation, 0U);
+  EXPECT_FALSE(node->is_proxy_up);
+  EXPECT_TRUE(node->workloads.empty());
+  ASSERT_EQ(node->policies.size(), 2U);
+  EXPECT_TRUE(node->policies[0].is_in_force);
+}
+
+TEST(NodeView, ReadsEndpoints) {
+  const auto backends = parse_backends(R"({"clusters": [{"name": "outbound|3000||a.b", "source": "default/helloweb",
+    "endpoints": [
+      {"address": "127.0.0.1:3001", "active_requests": 2, "connections": 1},
+      {"address": "127.0.0.1:3002", "times_ejected": 1, "ejected": {"reason": "consecutive_5xx", "returns_in_ms": 90000}},
+      {"address": "127.0.0.1:3003", "ejected": null}]}]})");
+  ASSERT_TRUE(backends) << backends.error().message;
+  const auto& endpoints = backends->at(0).endpoints;
+  EXPECT_EQ(endpoints.at(0).active_requests, 2U);
+  EXPECT_FALSE(endpoints[0].is_ejected);
+  EXPECT_TRUE(endpoints.at(1).is_ejected);
+  EXPECT_EQ(endpoints[1].ejection_rule, "consecutive_5xx");
+  EXPECT_EQ(endpoints[1].returns_in, 90s);
+  EXPECT_FALSE(endpoints.at(2).is_ejected);
+}
+
+TEST(NodeView, SaysSoWhenItIsNotAnAgent) {
+  for (const auto* page : {"", "<html>", "[]", "{\"a\":"}) {
+    EXPECT_FALSE(parse_node(page)) << page;
+    EXPECT_FALSE(parse_backends(page)) << page;
+  }
+}
+
+}  // namespace
+}  // namespace cli::admin
