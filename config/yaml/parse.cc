@@ -1,0 +1,294 @@
+#include "config/yaml/parse.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <map>
+#include <sstream>
+#include <unordered_set>
+#include <utility>
+
+namespace config::yaml {
+namespace {
+
+// Thrown through yaml-cpp's parser, which knows no other way to stop; never leaves this file.
+struct Refused {
+  SyntaxError error;
+};
+
+[[noreturn]] void refuse(Mark mark, std::string message) { throw Refused{{mark, std::move(message)}}; }
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
+
+// Builds one Value out of the events of one document.
+class Builder final : public YAML::EventHandler {
+ public:
+  Builder(const Limits& limits, std::uint32_t first_line) : limits_(limits), first_line_(first_line) {}
+
+  std::optional<Value> take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& at, YAML::anchor_t anchor) override {
+    Value value;
+    value.mark = mark(at);
+    add(std::move(value), anchor);
+  }
+
+  void OnScalar(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+    Value value;
+    value.kind = Value::Kind::scalar;
+    value.mark = mark(at);
+    if (tag == "!" || tag == "tag:yaml.org,2002:str") {
+      value.is_quoted = true;
+    } else if (tag != "?") {
+      refuse(value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is");
+    }
+    value.text = text;
+    add(std::move(value), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& at, YAML::anchor_t anchor) override {
+    const auto found = anchors_.find(anchor);
+    // yaml-cpp refuses unknown names itself; what is missing here is an anchor that is still being read.
+    if (found == anchors_.end()) refuse(mark(at), "an alias may not stand inside the value it names");
+    Value copy = found->second.value;
+    copy.mark = mark(at);
+    count_nodes(copy.mark, found->second.nodes);
+    if (open_.size() + found->second.depth > limits_.max_depth) refuse_depth(copy.mark);
+    max_depth_below(open_.size() + found->second.depth);
+    place(std::move(copy));
+  }
+
+  void OnSequenceStart(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    start(Value::Kind::sequence, at, tag, anchor);
+  }
+  void OnMapStart(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    start(Value::Kind::mapping, at, tag, anchor);
+  }
+  void OnSequenceEnd() override { finish(); }
+  void OnMapEnd() override { finish(); }
+
+ private:
+  struct Anchored {
+    Value value;
+    std::size_t nodes = 0;
+    std::size_t depth = 0;
+  };
+  struct Open {
+    Value value;
+    YAML::anchor_t anchor = 0;
+    std::size_t nodes_before = 0;
+    std::size_t depth = 0;           // of the deepest value in it, counted from the root
+    std::optional<Member> key;       // of a mapping: the key that waits for its value
+    std::unordered_set<std::string> keys;
+  };
+
+  Mark mark(const YAML::Mark& at) const {
+    return {static_cast<std::uint32_t>(at.line) + first_line_, static_cast<std::uint32_t>(at.column) + 1};
+  }
+
+  void refuse_depth(Mark at) const {
+    refuse(at, "nested deeper than " + std::to_string(limits_.max_depth) + " levels");
+  }
+
+  void count_nodes(Mark at, std::size_t nodes) {
+    nodes_ += nodes;
+    if (nodes_ > limits_.max_nodes) {
+      refuse(at, "more than " + std::to_string(limits_.max_nodes) + " values after aliases are expanded; split the file");
+    }
+  }
+
+  void max_depth_below(std::size_t depth) {
+    if (!open_.empty() && open_.back().depth < depth) open_.back().depth = depth;
+  }
+
+  void start(Value::Kind kind, const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor) {
+    Open open;
+    open.value.kind = kind;
+    open.value.mark = mark(at);
+    open.anchor = anchor;
+    open.nodes_before = nodes_;
+    if (tag != "?" && tag != "!" && !tag.empty()) {
+      refuse(open.value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is");
+    }
+    if (expects_key()) refuse(open.value.mark, "a key must be plain text, not a list or a mapping");
+    if (open_.size() >= limits_.max_depth) refuse_depth(open.value.mark);
+    count_nodes(open.value.mark, 1);
+    open_.push_back(std::move(open));
+    max_depth_below(open_.size());
+  }
+
+  void finish() {
+    Open done = std::move(open_.back());
+    open_.pop_back();
+    if (done.anchor != 0) {
+      const std::size_t nodes = nodes_ - done.nodes_before;
+      keep(done.anchor, {done.value, nodes, done.depth - open_.size()});
+    }
+    max_depth_below(done.depth);
+    place(std::move(done.value));
+  }
+
+  void add(Value value, YAML::anchor_t anchor) {
+    count_nodes(value.mark, 1);
+    if (anchor != 0) keep(anchor, {value, 1, 0});
+    place(std::move(value));
+  }
+
+  // Copies cost memory too: anchors inside anchors keep the same values many times.
+  void keep(YAML::anchor_t anchor, Anchored anchored) {
+    kept_nodes_ += anchored.nodes;
+    if (kept_nodes_ > limits_.max_nodes) refuse(anchored.value.mark, "too many values under anchors; write them out");
+    anchors_[anchor] = std::move(anchored);
+  }
+
+  bool expects_key() const {
+    return !open_.empty() && open_.back().value.kind == Value::Kind::mapping && !open_.back().key.has_value();
+  }
+
+  void place(Value value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (open_.back().value.kind == Value::Kind::sequence) {
+      open_.back().value.items.push_back(std::move(value));
+    } else if (open_.back().key) {
+      open_.back().key->value = std::move(value);
+      open_.back().value.members.push_back(std::move(*open_.back().key));
+      open_.back().key.reset();
+    } else {
+      place_key(std::move(value));
+    }
+  }
+
+  void place_key(Value value) {
+    if (value.kind != Value::Kind::scalar) refuse(value.mark, "a key must be plain text");
+    if (value.text == "<<" && !value.is_quoted) {
+      refuse(value.mark, "merge keys (<<) are not supported, as in Kubernetes; write the fields out");
+    }
+    if (!open_.back().keys.insert(value.text).second) {
+      refuse(value.mark, "the key " + quoted(value.text) + " is there twice; remove one");
+    }
+    open_.back().key = Member{std::move(value.text), value.mark, {}};
+  }
+
+  const Limits& limits_;
+  std::uint32_t first_line_;
+  std::size_t nodes_ = 0;
+  std::size_t kept_nodes_ = 0;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, Anchored> anchors_;
+  std::optional<Value> root_;
+};
+
+// yaml-cpp takes 0x04 for the end of the input and lets other control bytes through.
+std::optional<SyntaxError> find_control_byte(std::string_view text, std::uint32_t first_line) {
+  Mark at{first_line, 1};
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f) {
+      static constexpr char kHex[] = "0123456789abcdef";
+      return SyntaxError{at, std::string("the control byte 0x") + kHex[byte >> 4] + kHex[byte & 15] +
+                                 " may not stand in a document; inside double quotes write it as an escape"};
+    }
+    if (c == '\n') {
+      ++at.line;
+      at.column = 1;
+    } else {
+      ++at.column;
+    }
+  }
+  return std::nullopt;
+}
+
+bool is_marker(std::string_view line, std::string_view marker) {
+  return line.starts_with(marker) && (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
+}
+
+// Only blank lines, comments and %directives: nothing to read.
+bool is_blank(std::string_view text) {
+  while (!text.empty()) {
+    const auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const auto first = line.find_first_not_of(" \t\r");
+    if (first != line.npos && line[first] != '#' && !line.starts_with('%')) return false;
+  }
+  return true;
+}
+
+ParsedDocument parse_one(std::string_view text, std::uint32_t first_line, const Limits& limits) {
+  ParsedDocument document;
+  document.mark = {first_line, 1};
+  if ((document.error = find_control_byte(text, first_line))) return document;
+  Builder builder(limits, first_line);
+  try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    document.value = builder.take();
+    Builder surplus(limits, first_line);
+    if (parser.HandleNextDocument(surplus)) {
+      const auto rest = surplus.take();
+      refuse(rest ? rest->mark : document.mark, "text after the end of the document; put --- on a line before it");
+    }
+  } catch (const Refused& refused) {
+    document.value.reset();
+    document.error = refused.error;
+  } catch (const YAML::Exception& problem) {
+    document.value.reset();
+    const bool has_mark = !problem.mark.is_null();
+    document.error = SyntaxError{{has_mark ? static_cast<std::uint32_t>(problem.mark.line) + first_line : first_line,
+                                  has_mark ? static_cast<std::uint32_t>(problem.mark.column) + 1 : 1},
+                                 problem.msg};
+  }
+  return document;
+}
+
+}  // namespace
+
+std::vector<ParsedDocument> parse(std::string_view text, const Limits& limits) {
+  std::vector<ParsedDocument> documents;
+  if (text.size() > limits.max_file_bytes) {
+    ParsedDocument refused;
+    refused.error = SyntaxError{
+        {}, "the file has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(limits.max_file_bytes) +
+                " are allowed"};
+    documents.push_back(std::move(refused));
+    return documents;
+  }
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  std::size_t begin = 0;
+  std::uint32_t begin_line = 1;
+  const auto flush = [&](std::size_t end) {
+    const auto part = text.substr(begin, end - begin);
+    if (is_blank(part)) return;
+    ParsedDocument document = parse_one(part, begin_line, limits);
+    const bool is_empty = document.value && document.value->kind == Value::Kind::null;
+    if (!is_empty && (document.value || document.error)) documents.push_back(std::move(document));
+  };
+  std::size_t position = 0;
+  for (std::uint32_t line_number = 1; position < text.size(); ++line_number) {
+    const auto newline = text.find('\n', position);
+    const auto line = text.substr(position, newline == text.npos ? text.npos : newline - position);
+    const std::size_t next = newline == text.npos ? text.size() : newline + 1;
+    if (is_marker(line, "---")) {
+      flush(position);
+      // What follows the marker on its line belongs to the document; blanks keep the columns right.
+      begin = position;
+      begin_line = line_number;
+    } else if (is_marker(line, "...")) {
+      flush(position);
+      begin = next;
+      begin_line = line_number + 1;
+    }
+    position = next;
+  }
+  flush(text.size());
+  return documents;
+}
+
+}  // namespace config::yaml
