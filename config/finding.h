@@ -22,6 +22,8 @@ std::string_view to_string(Reason reason);
 inline constexpr std::string_view kNotEnforced = "FL0001";        // a field that Fairlead does not enforce
 inline constexpr std::string_view kNeverEjects = "FL0002";        // maxEjectionPercent rounds to no host
 inline constexpr std::string_view kDeprecatedIgnored = "FL0003";  // Istio itself ignores it
+inline constexpr std::string_view kDuplicateHost = "FL0004";      // two services declare one host
+inline constexpr std::string_view kNoSuchPort = "FL0005";         // a destination's port does not exist
 inline constexpr std::string_view kInvalidDocument = "FL0100";    // every error
 
 // One thing somebody should know about one place in one document.

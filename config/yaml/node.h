@@ -26,8 +26,8 @@ class Node {
 
   [[nodiscard]] Node operator[](std::string_view key) const;
   [[nodiscard]] Node at(std::size_t index) const;
-  [[nodiscard]] std::vector<Node> items() const;                              // of a list
-  [[nodiscard]] std::vector<std::pair<std::string, Node>> members() const;    // of a mapping
+  [[nodiscard]] std::vector<Node> items() const;                            // of a list
+  [[nodiscard]] std::vector<std::pair<std::string, Node>> members() const;  // of a mapping
 
   [[nodiscard]] std::string text(std::string_view fallback = "") const;
   [[nodiscard]] std::int64_t integer(std::int64_t fallback = 0) const;

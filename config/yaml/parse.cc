@@ -83,8 +83,8 @@ class Builder final : public YAML::EventHandler {
     Value value;
     YAML::anchor_t anchor = 0;
     std::size_t nodes_before = 0;
-    std::size_t depth = 0;           // of the deepest value in it, counted from the root
-    std::optional<Member> key;       // of a mapping: the key that waits for its value
+    std::size_t depth = 0;      // of the deepest value in it, counted from the root
+    std::optional<Member> key;  // of a mapping: the key that waits for its value
     std::unordered_set<std::string> keys;
   };
 
@@ -99,7 +99,8 @@ class Builder final : public YAML::EventHandler {
   void count_nodes(Mark at, std::size_t nodes) {
     nodes_ += nodes;
     if (nodes_ > limits_.max_nodes) {
-      refuse(at, "more than " + std::to_string(limits_.max_nodes) + " values after aliases are expanded; split the file");
+      refuse(at,
+             "more than " + std::to_string(limits_.max_nodes) + " values after aliases are expanded; split the file");
     }
   }
 
@@ -254,9 +255,9 @@ std::vector<ParsedDocument> parse(std::string_view text, const Limits& limits) {
   std::vector<ParsedDocument> documents;
   if (text.size() > limits.max_file_bytes) {
     ParsedDocument refused;
-    refused.error = SyntaxError{
-        {}, "the file has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(limits.max_file_bytes) +
-                " are allowed"};
+    refused.error = SyntaxError{{},
+                                "the file has " + std::to_string(text.size()) + " bytes; at most " +
+                                    std::to_string(limits.max_file_bytes) + " are allowed"};
     documents.push_back(std::move(refused));
     return documents;
   }

@@ -119,7 +119,8 @@ void check_duration(const Node& node, const Field& field, Report& report) {
 
 void check_word(const Node& node, const Field& field, Report& report) {
   const Value& value = *node.value();
-  if (value.kind == Value::Kind::scalar && std::find(field.words.begin(), field.words.end(), value.text) != field.words.end()) {
+  if (value.kind == Value::Kind::scalar &&
+      std::find(field.words.begin(), field.words.end(), value.text) != field.words.end()) {
     return;
   }
   std::string message = value.kind == Value::Kind::scalar ? quoted(value.text) + " is not known" : is_a(value);
