@@ -157,6 +157,7 @@ struct KubernetesService {
   std::vector<base::IpAddress> cluster_ips;
   std::vector<PortDeclaration> ports;
   std::vector<std::string> export_to;  // annotation networking.istio.io/exportTo
+  Labels selector;                     // which all its endpoints have
   bool is_headless = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ enum class DestinationReporter : std::uint8_t { automatic, always, never };
 
 // meshConfig.defaultHttpRetryPolicy, and the `retries` block of a rule: nothing of it is resolved yet.
 struct RetrySettings {
-  std::uint32_t attempts = 0;   // 0: no retries at all
-  std::uint32_t retry_on = 0;   // bits of RetryOn; 0: the profile's default list
+  std::uint32_t attempts = 0;  // 0: no retries at all
+  std::uint32_t retry_on = 0;  // bits of RetryOn; 0: the profile's default list
   std::vector<std::uint16_t> retriable_status_codes;
   std::optional<Milliseconds> per_try_timeout;
   std::optional<bool> ignores_previous_hosts;
