@@ -78,7 +78,7 @@ struct DirectResponse {
 };
 
 struct Route {
-  std::string name;  // %ROUTE_NAME%: the rule's name, else "default"
+  std::string name;  // %ROUTE_NAME%: the rule's name, empty (logged as none) if it has none; "default" without any rule
   RouteMatch match;
   std::vector<Destination> destinations;  // at least one unless `direct_response`
   std::uint32_t total_weight = 1;         // sum of the destinations' weights, at least 1

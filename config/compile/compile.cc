@@ -1,0 +1,125 @@
+#include "config/compile/compile.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "config/analyze/analyze.h"
+#include "config/compile/registry.h"
+#include "config/compile/routes.h"
+#include "config/compile/traffic_policy.h"
+
+namespace config {
+namespace {
+
+// Collects the backends of all route tables. Viewers with the same policy share one; limits are kept for each source
+// anyway.
+class Backends {
+ public:
+  Backends(const Documents& documents, const Registry& registry, std::vector<Backend>& backends)
+      : documents_(documents), registry_(registry), backends_(backends) {}
+
+  std::uint32_t find_or_add(const Viewer& viewer, const std::string& host, std::uint16_t port,
+                            const std::string& subset_name) {
+    const auto service = registry_.find(host);
+    if (!service) return Destination::kUnknownBackend;
+    const Registry::Entry& entry = registry_.entries()[*service];
+    if (!is_visible(entry.export_to, entry.service.name_space, viewer.name_space)) return Destination::kUnknownBackend;
+    const auto declared = std::find_if(entry.ports.begin(), entry.ports.end(),
+                                       [&](const PortDeclaration& candidate) { return candidate.number == port; });
+    if (declared == entry.ports.end()) return Destination::kUnknownBackend;
+    const HostRules rules = find_rules(documents_, viewer, host, entry.service.name_space);
+    const Subset* subset = rules.find_subset(subset_name);
+    if (subset == nullptr && !subset_name.empty()) return Destination::kUnknownBackend;
+
+    const Labels& labels = subset == nullptr ? kNoLabels : subset->labels;
+    const BackendPolicy policy = rules.policy(port, subset, documents_.settings.semantics);
+    auto& known = known_[std::tuple(*service, port, subset_name)];
+    for (const Known& candidate : known) {
+      if (candidate.labels == labels && backends_[candidate.backend].policy == policy) return candidate.backend;
+    }
+    Backend backend;
+    backend.name = "outbound|" + std::to_string(port) + "|" + subset_name + "|" + host;
+    backend.service = *service;
+    backend.port = port;
+    backend.subset = subset_name;
+    backend.endpoints = registry_.endpoints(entry, *declared, labels);
+    backend.policy = policy;
+    const auto index = static_cast<std::uint32_t>(backends_.size());
+    backends_.push_back(std::move(backend));
+    known.push_back({labels, index});
+    return index;
+  }
+
+ private:
+  struct Known {
+    Labels labels;
+    std::uint32_t backend;
+  };
+  static const Labels kNoLabels;
+
+  const Documents& documents_;
+  const Registry& registry_;
+  std::vector<Backend>& backends_;
+  std::map<std::tuple<std::uint32_t, std::uint16_t, std::string>, std::vector<Known>> known_;
+};
+
+const Labels Backends::kNoLabels;
+
+// Every set of labels that some document asks of a source. Two sources of one namespace that answer all of them alike
+// see the same.
+std::set<Labels> source_selectors(const Documents& documents) {
+  std::set<Labels> selectors;
+  for (const VirtualService& service : documents.virtual_services) {
+    for (const HttpRule& rule : service.http) {
+      for (const HttpMatch& match : rule.matches) selectors.insert(match.source_labels);
+    }
+  }
+  for (const DestinationRule& rule : documents.destination_rules) {
+    if (rule.workload_selector) selectors.insert(*rule.workload_selector);
+  }
+  return selectors;
+}
+
+}  // namespace
+
+CompileResult compile(const Documents& documents, std::uint64_t generation, IdentityTable& identities) {
+  CompileResult result;
+  NodeConfig& config = result.config;
+  config.generation = generation;
+  config.settings = documents.settings.proxy;
+
+  const Registry registry(documents, identities, result.findings);
+  for (const Registry::Entry& entry : registry.entries()) config.services.push_back(entry.service);
+
+  Backends backends(documents, registry, config.backends);
+  const std::set<Labels> selectors = source_selectors(documents);
+  std::map<std::pair<std::string, std::vector<bool>>, std::uint32_t> tables;
+  for (const WorkloadDocument& document : documents.workloads) {
+    Workload workload;
+    workload.name = document.metadata.name;
+    workload.name_space = document.metadata.name_space;
+    workload.labels = document.metadata.labels;
+    workload.identity = identity_from_labels(workload.labels, workload.name, workload.name_space);
+    workload.identity.id = identities.workload_id(workload.identity);
+
+    std::vector<bool> view;
+    for (const Labels& selector : selectors) view.push_back(includes(workload.labels, selector));
+    const auto next = static_cast<std::uint32_t>(config.route_tables.size());
+    const auto [table, is_new] = tables.try_emplace({workload.name_space, std::move(view)}, next);
+    if (is_new) {
+      const Viewer viewer{workload.name_space, workload.labels};
+      config.route_tables.push_back(build_route_table(
+          documents, registry, viewer, [&](const std::string& host, std::uint16_t port, const std::string& subset) {
+            return backends.find_or_add(viewer, host, port, subset);
+          }));
+    }
+    workload.route_table = table->second;
+    config.workloads.push_back(std::move(workload));
+  }
+  analyze(documents, registry, result.findings);
+  return result;
+}
+
+}  // namespace config

@@ -1,0 +1,326 @@
+#include "config/compile/routes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace config {
+namespace {
+
+const std::string kDefaultRouteName = "default";
+
+// What a path condition looks like in x-envoy-decorator-operation.
+std::string path_pattern(const RouteMatch& match) {
+  if (!match.uri) return "/*";
+  switch (match.uri->kind) {
+    case MatchKind::prefix:
+      return match.uri->value + "*";
+    case MatchKind::exact:
+    case MatchKind::regex:
+      return match.uri->value;
+    case MatchKind::present:
+      break;
+  }
+  return "/*";
+}
+
+std::string describe(const VirtualService& service, const HttpRule& rule) {
+  std::string path = rule.origin.path;
+  if (path.starts_with("spec.")) path.erase(0, 5);
+  return rule.origin.file + ":" + std::to_string(rule.origin.line) + " VirtualService " + service.metadata.name_space +
+         "/" + service.metadata.name + " " + path;
+}
+
+bool matches_viewer(const HttpMatch& match, const Viewer& viewer) {
+  // As istiod does it: a list of gateways that names the mesh leaves the source out of the question.
+  if (!match.gateways.empty()) {
+    return std::find(match.gateways.begin(), match.gateways.end(), "mesh") != match.gateways.end();
+  }
+  if (!includes(viewer.labels, match.source_labels)) return false;
+  return match.source_namespace.empty() || match.source_namespace == viewer.name_space;
+}
+
+bool is_wildcard(std::string_view host) { return host.starts_with('*'); }
+
+std::string literal(const base::IpAddress& address) {
+  return address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
+}
+
+class TableBuilder {
+ public:
+  TableBuilder(const Documents& documents, const Registry& registry, const Viewer& viewer, const BackendLookup& backend)
+      : documents_(documents), viewer_(viewer), backend_(backend) {
+    for (const Registry::Entry& entry : registry.entries()) {
+      if (is_visible(entry.export_to, entry.service.name_space, viewer.name_space)) services_.push_back(&entry);
+    }
+    virtual_services_ = visible_virtual_services(documents, viewer.name_space);
+    claim_hosts();
+  }
+
+  RouteTable build() {
+    std::set<std::uint16_t> ports;
+    for (const Registry::Entry* entry : services_) {
+      for (const PortDeclaration& port : entry->ports) {
+        if (port.protocol == Protocol::http) ports.insert(port.number);
+      }
+    }
+    RouteTable table;
+    table.unknown_hosts = documents_.settings.unknown_hosts;
+    for (const std::uint16_t port : ports) table.ports.push_back(build_port(port));
+    return table;
+  }
+
+ private:
+  static const PortDeclaration* find_port(const Registry::Entry& entry, std::uint16_t number) {
+    const auto found = std::find_if(entry.ports.begin(), entry.ports.end(),
+                                    [&](const PortDeclaration& port) { return port.number == number; });
+    return found == entry.ports.end() ? nullptr : &*found;
+  }
+
+  // Which VirtualService a service obeys through a wildcard: the one with its exact host if there is one, else the one
+  // with the longest wildcard; of several the first.
+  void claim_hosts() {
+    for (const Registry::Entry* entry : services_) {
+      const VirtualService* best = nullptr;
+      std::string_view best_host;
+      for (const VirtualService* service : virtual_services_) {
+        for (const std::string& host : service->hosts) {
+          if (!covers_host(host, entry->service.host)) continue;
+          const bool is_better =
+              best == nullptr || (is_wildcard(best_host) && (!is_wildcard(host) || host.size() > best_host.size()));
+          if (!is_better) continue;
+          best = service;
+          best_host = host;
+        }
+      }
+      if (best != nullptr) claimed_by_[entry] = best;
+    }
+  }
+
+  PortRoutes build_port(std::uint16_t port) {
+    PortRoutes result;
+    result.port = port;
+    std::set<std::string> taken;
+    std::vector<const Registry::Entry*> on_port;
+    for (const Registry::Entry* entry : services_) {
+      const PortDeclaration* declared = find_port(*entry, port);
+      if (declared != nullptr && declared->protocol == Protocol::http) on_port.push_back(entry);
+    }
+    std::set<const Registry::Entry*> routed;
+    for (const VirtualService* service : virtual_services_) {
+      const std::vector<Route> routes = build_routes(*service, port);
+      if (routes.empty()) continue;
+      std::vector<const Registry::Entry*> matched;
+      std::vector<std::string> other_hosts;
+      for (const std::string& host : service->hosts) match_host(host, *service, on_port, matched, other_hosts);
+      // Hosts that no service has are served on the ports of those that the document shares with services, and on 80.
+      if (matched.empty() && port != 80) continue;
+      for (const std::string& host : other_hosts) add_virtual_host(result, taken, host, {host}, routes);
+      for (const Registry::Entry* entry : matched) {
+        routed.insert(entry);
+        add_virtual_host(result, taken, entry->service.host, service_domains(*entry), routes);
+      }
+    }
+    for (const Registry::Entry* entry : on_port) {
+      if (routed.contains(entry)) continue;
+      add_virtual_host(result, taken, entry->service.host, service_domains(*entry), {default_route(*entry, port)});
+    }
+    return result;
+  }
+
+  void match_host(const std::string& host, const VirtualService& service,
+                  const std::vector<const Registry::Entry*>& on_port, std::vector<const Registry::Entry*>& matched,
+                  std::vector<std::string>& other_hosts) const {
+    bool is_known = false;
+    for (const Registry::Entry* entry : on_port) {
+      if (!covers_host(host, entry->service.host)) continue;
+      is_known = true;
+      if (is_wildcard(host)) {
+        const auto claim = claimed_by_.find(entry);
+        if (claim == claimed_by_.end() || claim->second != &service) continue;
+      }
+      matched.push_back(entry);
+    }
+    if (!is_known) other_hosts.push_back(host);
+  }
+
+  static void add_virtual_host(PortRoutes& port, std::set<std::string>& taken, const std::string& host,
+                               const std::vector<std::string>& domains, std::vector<Route> routes) {
+    VirtualHost virtual_host;
+    virtual_host.name = host + ":" + std::to_string(port.port);
+    for (const std::string& domain : domains) {
+      if (taken.insert(domain).second) virtual_host.domains.push_back(domain);
+    }
+    if (virtual_host.domains.empty()) return;  // an older document has this host
+    virtual_host.routes = std::move(routes);
+    port.virtual_hosts.push_back(std::move(virtual_host));
+  }
+
+  std::vector<std::string> service_domains(const Registry::Entry& entry) const {
+    auto domains = domains_of(entry.service.host, viewer_.name_space, documents_.settings.cluster_domain);
+    if (entry.is_headless) {
+      const std::size_t names = domains.size();
+      for (std::size_t i = 0; i < names; ++i) domains.push_back("*." + domains[i]);
+    }
+    for (const base::IpAddress& vip : entry.service.vips) domains.push_back(literal(vip));
+    return domains;
+  }
+
+  Route default_route(const Registry::Entry& entry, std::uint16_t port) const {
+    Route route;
+    route.name = kDefaultRouteName;
+    route.destinations = {{backend_(entry.service.host, port, ""), 1}};
+    route.retry = resolve_retries(documents_.settings.default_retries, std::nullopt, documents_.settings.semantics);
+    route.decorator_operation = entry.service.host + ":" + std::to_string(port) + "/*";
+    return route;
+  }
+
+  std::vector<Route> build_routes(const VirtualService& service, std::uint16_t port) const {
+    std::vector<Route> routes;
+    for (const HttpRule& rule : service.http) {
+      const bool has_effect = !rule.destinations.empty() || rule.direct_response;
+      if (!has_effect) continue;
+      if (rule.matches.empty()) {
+        routes.push_back(build_route(service, rule, nullptr, port));
+        break;  // nothing comes after a rule that takes everything
+      }
+      for (const HttpMatch& match : rule.matches) {
+        if ((match.port != 0 && match.port != port) || !matches_viewer(match, viewer_)) continue;
+        routes.push_back(build_route(service, rule, &match, port));
+        if (is_catch_all(match.match)) return routes;
+      }
+    }
+    return routes;
+  }
+
+  Route build_route(const VirtualService& service, const HttpRule& rule, const HttpMatch* match,
+                    std::uint16_t port) const {
+    Route route;
+    route.name = rule.name;
+    if (match != nullptr) {
+      if (!match->name.empty()) route.name += "." + match->name;
+      route.match = match->match;
+    }
+    route.direct_response = rule.direct_response;
+    add_destinations(rule, port, route);
+    route.timeout = rule.timeout;
+    route.retry = resolve_retries(rule.retries ? rule.retries : documents_.settings.default_retries, rule.timeout,
+                                  documents_.settings.semantics);
+    route.fault = rule.fault;
+    const bool is_single = rule.destinations.size() == 1;
+    const std::string target = is_single ? rule.destinations.front().host : service.metadata.name;
+    const std::uint16_t target_port = is_single ? destination_port(rule.destinations.front(), port) : port;
+    route.decorator_operation = target + ":" + std::to_string(target_port) + path_pattern(route.match);
+    route.origin = describe(service, rule);
+    return route;
+  }
+
+  void add_destinations(const HttpRule& rule, std::uint16_t port, Route& route) const {
+    const bool is_single = rule.destinations.size() == 1;  // its weight says nothing
+    route.total_weight = 0;
+    for (const RouteDestination& destination : rule.destinations) {
+      if (!is_single && destination.weight == 0) continue;
+      Destination target;
+      target.backend = backend_(destination.host, destination_port(destination, port), destination.subset);
+      target.weight = is_single ? 1 : destination.weight;
+      route.total_weight += target.weight;
+      route.destinations.push_back(target);
+    }
+    route.total_weight = std::max(route.total_weight, 1U);
+  }
+
+  // istiod only knows the services of the port the client connected to, so it takes that port even when the destination
+  // has one port only, and another. We do the same; the analyzer says so.
+  static std::uint16_t destination_port(const RouteDestination& destination, std::uint16_t listener_port) {
+    return destination.port != 0 ? destination.port : listener_port;
+  }
+
+  const Documents& documents_;
+  const Viewer& viewer_;
+  const BackendLookup& backend_;
+  std::vector<const Registry::Entry*> services_;
+  std::vector<const VirtualService*> virtual_services_;
+  std::map<const Registry::Entry*, const VirtualService*> claimed_by_;
+};
+
+}  // namespace
+
+bool is_catch_all(const RouteMatch& match) {
+  if (!match.headers.empty() || !match.query.empty()) return false;
+  if (match.method || match.authority || match.scheme) return false;
+  if (!match.uri) return true;
+  return (match.uri->kind == MatchKind::prefix && match.uri->value == "/") ||
+         (match.uri->kind == MatchKind::regex && match.uri->value == ".*");
+}
+
+std::vector<std::string> domains_of(std::string_view host, std::string_view viewer_namespace, std::string_view domain) {
+  std::vector<std::string> domains{std::string(host)};
+  if (is_wildcard(host)) return domains;
+  domains.push_back(std::string(host) + ".");
+  if (const auto name = kubernetes_name(host, domain)) {
+    if (name->second == viewer_namespace) domains.push_back(name->first);
+    domains.push_back(name->first + "." + name->second + ".svc");
+    domains.push_back(name->first + "." + name->second);
+  }
+  return domains;
+}
+
+std::vector<const VirtualService*> visible_virtual_services(const Documents& documents, std::string_view name_space) {
+  struct Ranked {
+    int rank;  // private to the namespace, exported to it by name, public
+    const VirtualService* service;
+  };
+  std::vector<Ranked> ranked;
+  for (const VirtualService& service : documents.virtual_services) {
+    const auto& gateways = service.gateways;
+    if (service.hosts.empty() || std::find(gateways.begin(), gateways.end(), "mesh") == gateways.end()) continue;
+    if (!is_visible(service.export_to, service.metadata.name_space, name_space)) continue;
+    const auto& to = service.export_to;
+    const bool is_public = to.empty() || std::find(to.begin(), to.end(), "*") != to.end();
+    const bool is_own = service.metadata.name_space == name_space;
+    ranked.push_back({is_public ? 2 : is_own ? 0 : 1, &service});
+  }
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    if (a.rank != b.rank) return a.rank < b.rank;
+    if (is_older(a.service->metadata, b.service->metadata)) return true;
+    if (is_older(b.service->metadata, a.service->metadata)) return false;
+    return a.service < b.service;  // elements of one vector: document order
+  });
+  std::vector<const VirtualService*> services;
+  for (const Ranked& entry : ranked) services.push_back(entry.service);
+  return services;
+}
+
+RetryPolicy resolve_retries(const std::optional<RetrySettings>& settings, const std::optional<Milliseconds>& timeout,
+                            Semantics semantics) {
+  RetryPolicy policy;
+  if (!settings) return policy;
+  policy.max_retries = settings->attempts;
+  if (settings->attempts == 0) {
+    policy.retry_on = 0;
+    return policy;
+  }
+  if (settings->retry_on != 0) {
+    policy.retry_on = settings->retry_on;
+    policy.retriable_status_codes = settings->retriable_status_codes;
+  } else if (semantics == Semantics::legacy) {
+    policy.retry_on = kRetryOn5xx | kRetryOnGatewayError | kRetryOnConnectFailure | kRetryOnRefusedStream;
+  }
+  // A try may not outlast the request: Envoy then has no per-try timeout at all.
+  if (settings->per_try_timeout && (!timeout || *settings->per_try_timeout < *timeout)) {
+    policy.per_try_timeout = settings->per_try_timeout;
+  }
+  policy.avoids_previous_hosts = settings->ignores_previous_hosts.value_or(true);
+  if (settings->backoff) {
+    policy.backoff_base = *settings->backoff;
+    policy.backoff_max = *settings->backoff * 10;
+  }
+  return policy;
+}
+
+RouteTable build_route_table(const Documents& documents, const Registry& registry, const Viewer& viewer,
+                             const BackendLookup& backend) {
+  return TableBuilder(documents, registry, viewer, backend).build();
+}
+
+}  // namespace config

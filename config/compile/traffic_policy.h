@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/documents.h"
+
+namespace config {
+
+// Who looks: rules are seen from the source's namespace and labels.
+struct Viewer {
+  std::string name_space;
+  Labels labels;
+};
+
+// The DestinationRules that count for one host and viewer, already merged; empty when there is none.
+class HostRules {
+ public:
+  HostRules() = default;
+  explicit HostRules(std::vector<const DestinationRule*> rules) : rules_(std::move(rules)) {}
+
+  [[nodiscard]] const std::vector<const DestinationRule*>& rules() const { return rules_; }
+  [[nodiscard]] const Subset* find_subset(std::string_view name) const;
+  // The policy of the rule itself, without a subset's.
+  [[nodiscard]] const TrafficPolicy* top_policy() const;
+  // Inheritance and the profile applied (SEMANTICS 2.4, and its table of profiles).
+  [[nodiscard]] BackendPolicy policy(std::uint16_t port, const Subset* subset, Semantics semantics) const;
+
+ private:
+  std::vector<const DestinationRule*> rules_;  // of one host and namespace; the first one's policy counts
+};
+
+// Client namespace, then the service's, then the root namespace; the first that has a rule wins, and in it an exact
+// host before the longest wildcard.
+HostRules find_rules(const Documents& documents, const Viewer& viewer, std::string_view host,
+                     std::string_view service_namespace);
+
+// Whether `pattern` ("*.example.com") covers `host`.
+bool covers_host(std::string_view pattern, std::string_view host);
+
+// Older documents count first. Without a time (a user's file) neither is older: the order of the documents is their
+// age.
+bool is_older(const Metadata& a, const Metadata& b);
+
+}  // namespace config
