@@ -46,12 +46,14 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
 }
 
 struct Parsed {
+  DemoOptions demo;
+  AnalyzeOptions analyze;
   ExecOptions exec;
   CheckOptions check;
   LoadOptions load;
   StatusOptions status;
   GetEndpointsOptions get_endpoints;
-  CompletionCommand completion;
+  CompletionOptions completion;
   bool is_quiet = false;
 };
 
@@ -79,6 +81,24 @@ void add_load(CLI::App& root, Parsed& parsed) {
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
       ->type_name("LEVEL");
   app->add_flag("--quiet", parsed.is_quiet, "The same as -loglevel Error");
+}
+
+void add_demo(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("demo", "Timeouts, retries, ejection and limits on real processes, in 30 seconds");
+  auto& options = parsed.demo;
+  const std::map<std::string, config::Semantics> profiles{{"istio", config::Semantics::istio},
+                                                          {"legacy", config::Semantics::legacy}};
+  app->add_option("--semantics", options.semantics, "istio (today's) or legacy (Istio 1.1)")
+      ->transform(CLI::CheckedTransformer(profiles).description(""))
+      ->type_name("PROFILE");
+  app->add_flag("--no-bpf", options.has_no_bpf, "Without redirection in the kernel; any user may do that");
+  app->add_flag("--keep", options.keeps_running, "Leave it running until Ctrl-C, and say how to go on");
+}
+
+void add_analyze(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("analyze", "Read documents as the agent would, and print what is wrong with them");
+  app->add_option("-f,--file,files", parsed.analyze.paths, "File or folder; -: standard input; may be repeated")
+      ->required();
 }
 
 void add_run(CLI::App& root) {
@@ -129,16 +149,19 @@ void add_get(CLI::App& root, Parsed& parsed) {
 
 void add_completion(CLI::App& root, Parsed& parsed) {
   auto* app = root.add_subcommand("completion", "Print a completion script for a shell");
+  const std::map<std::string, Shell> shells{{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}};
   app->add_option("shell", parsed.completion.shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
+      ->transform(CLI::CheckedTransformer(shells).description(""));
 }
 
 // In the order in which a newcomer meets them.
 void add_all(CLI::App& root, Parsed& parsed) {
+  add_demo(root, parsed);
   root.add_subcommand("check", "Can this machine redirect connections? What is missing, and what to do");
   add_run(root);
   add_exec(root, parsed);
+  add_analyze(root, parsed);
   add_load(root, parsed);
   add_status(root, parsed);
   add_get(root, parsed);
@@ -198,6 +221,8 @@ void add_options(const CLI::App& app, CommandDescription& command) {
 
 Command chosen_command(const CLI::App& root, Parsed& parsed) {
   const auto name = root.get_subcommands().front()->get_name();
+  if (name == "demo") return parsed.demo;
+  if (name == "analyze") return std::move(parsed.analyze);
   if (name == "check") return parsed.check;
   if (name == "exec") return std::move(parsed.exec);
   if (name == "status") return std::move(parsed.status);
@@ -207,7 +232,7 @@ Command chosen_command(const CLI::App& root, Parsed& parsed) {
     if (parsed.is_quiet) parsed.load.log_level = LoadLogLevel::error;
     return std::move(parsed.load);
   }
-  return VersionCommand{};
+  return VersionOptions{};
 }
 
 }  // namespace

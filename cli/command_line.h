@@ -1,12 +1,15 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "cli/commands/analyze.h"
 #include "cli/commands/check.h"
+#include "cli/commands/demo.h"
 #include "cli/commands/exec.h"
 #include "cli/commands/get_endpoints.h"
 #include "cli/commands/load.h"
@@ -16,11 +19,13 @@
 // From arguments to options: everything that knows the names of options, and nothing else does.
 namespace cli {
 
-struct VersionCommand {};
+enum class Shell : std::uint8_t { bash, zsh, fish };
 
-struct CompletionCommand {
-  std::string shell;  // bash, zsh or fish
+struct CompletionOptions {
+  Shell shell = Shell::bash;
 };
+
+struct VersionOptions {};
 
 // Asked for help, or asked wrongly: print and end.
 struct Message {
@@ -28,8 +33,8 @@ struct Message {
   int exit_code = 0;  // 0: to standard output, else to standard error
 };
 
-using Command = std::variant<Message, VersionCommand, CompletionCommand, RunOptions, ExecOptions, CheckOptions,
-                             LoadOptions, StatusOptions, GetEndpointsOptions>;
+using Command = std::variant<Message, VersionOptions, CompletionOptions, DemoOptions, RunOptions, ExecOptions,
+                             CheckOptions, AnalyzeOptions, LoadOptions, StatusOptions, GetEndpointsOptions>;
 
 // `arguments` without the program's name.
 Command parse_command_line(std::span<const std::string> arguments);

@@ -5,19 +5,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 
 #include "cli/exit_code.h"
+#include "cli/sibling_program.h"
 
 namespace cli {
-
-std::string sibling_program(const std::string& name) {
-  std::error_code error;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return name;
-  const auto sibling = self.parent_path() / name;
-  return std::filesystem::exists(sibling, error) ? sibling.string() : name;
-}
 
 int run_agent(const RunOptions& options) {
   const std::string program = sibling_program("fairlead-agent");

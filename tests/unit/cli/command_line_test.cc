@@ -97,6 +97,24 @@ TEST(CommandLine, GetEndpointsTakesAServiceAndAFormat) {
   EXPECT_EQ(options.admin, "127.0.0.1:9");
 }
 
+TEST(CommandLine, DemoKnowsBothProfiles) {
+  const auto plain = parse({"demo"});
+  EXPECT_EQ(std::get<DemoOptions>(plain).semantics, config::Semantics::istio);
+  const auto command = parse({"demo", "--semantics", "legacy", "--no-bpf", "--keep"});
+  const auto& options = std::get<DemoOptions>(command);
+  EXPECT_EQ(options.semantics, config::Semantics::legacy);
+  EXPECT_TRUE(options.has_no_bpf);
+  EXPECT_TRUE(options.keeps_running);
+}
+
+TEST(CommandLine, AnalyzeTakesFilesWithAndWithoutTheFlag) {
+  for (const auto& words : {std::vector<std::string>{"analyze", "-f", "a.yaml", "-f", "dir"},
+                            std::vector<std::string>{"analyze", "a.yaml", "dir"}}) {
+    const auto command = parse(words);
+    EXPECT_EQ(std::get<AnalyzeOptions>(command).paths, (std::vector<std::string>{"a.yaml", "dir"}));
+  }
+}
+
 TEST(CommandLine, NoCommandAtAllIsWrongUseButExplainsItself) {
   const auto refused = message({});
   EXPECT_EQ(refused.exit_code, 2);
