@@ -165,6 +165,7 @@ void add_all(CLI::App& root, Parsed& parsed) {
   add_load(root, parsed);
   add_status(root, parsed);
   add_get(root, parsed);
+  root.add_subcommand("cleanup", "Remove pinned programs and empty cgroups after the agent has ended");
   add_completion(root, parsed);
   root.add_subcommand("version", "Print the version");
   for (auto* app : root.get_subcommands([](CLI::App*) { return true; })) {
@@ -227,6 +228,7 @@ Command chosen_command(const CLI::App& root, Parsed& parsed) {
   if (name == "exec") return std::move(parsed.exec);
   if (name == "status") return std::move(parsed.status);
   if (name == "get") return std::move(parsed.get_endpoints);
+  if (name == "cleanup") return CleanupOptions{};
   if (name == "completion") return std::move(parsed.completion);
   if (name == "load") {
     if (parsed.is_quiet) parsed.load.log_level = LoadLogLevel::error;

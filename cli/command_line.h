@@ -9,6 +9,7 @@
 
 #include "cli/commands/analyze.h"
 #include "cli/commands/check.h"
+#include "cli/commands/cleanup.h"
 #include "cli/commands/demo.h"
 #include "cli/commands/exec.h"
 #include "cli/commands/get_endpoints.h"
@@ -33,8 +34,9 @@ struct Message {
   int exit_code = 0;  // 0: to standard output, else to standard error
 };
 
-using Command = std::variant<Message, VersionOptions, CompletionOptions, DemoOptions, RunOptions, ExecOptions,
-                             CheckOptions, AnalyzeOptions, LoadOptions, StatusOptions, GetEndpointsOptions>;
+using Command =
+    std::variant<Message, VersionOptions, CompletionOptions, DemoOptions, RunOptions, ExecOptions, CheckOptions,
+                 AnalyzeOptions, LoadOptions, StatusOptions, GetEndpointsOptions, CleanupOptions>;
 
 // `arguments` without the program's name.
 Command parse_command_line(std::span<const std::string> arguments);

@@ -28,6 +28,7 @@ struct Runner {
   int operator()(const LoadOptions& options) const { return run_load(options); }
   int operator()(const StatusOptions& options) const { return run_status(options, terminal); }
   int operator()(const GetEndpointsOptions& options) const { return run_get_endpoints(options, terminal); }
+  int operator()(const CleanupOptions& options) const { return run_cleanup(options); }
   int operator()(const CompletionOptions& options) const {
     std::fputs(completion_script(options.shell, describe_commands()).c_str(), stdout);
     return 0;

@@ -220,7 +220,7 @@ base::Result<> Stage::start_agent() {
                                               "127.0.0.1:" + std::to_string(listener_port_) + "=" + std::string(kVip)};
   }
   auto process = start_program("agent", std::move(spec));
-  if (!process) return tl::unexpected(process.error());
+  if (!process) return base::fail(process.error().code, process.error().message + "; it belongs beside fairlead");
   agent_ = std::move(*process);
   return wait_until("the agent's readiness", [&]() -> base::Result<bool> {
     const auto ready = http::get({.address = admin_, .target = "/readyz"});
