@@ -39,11 +39,14 @@ ClientResponse HttpClient::get(std::string_view target, std::string_view host, c
 ClientResponse HttpClient::exchange(std::string_view request) {
   const base::TimePoint started = base::now();
   ClientResponse response;
-  // A response may come, and the connection end, before all of the request was taken.
-  if (const Io io = send(request); io == Io::timeout) {
-    response.end = io;
+  const Io sent = send(request);
+  if (sent == Io::timeout) {
+    response.end = sent;
   } else {
+    // A response may come, and the connection end, before all of the request was taken. The kernel tells of a reset
+    // once: when sending was told, reading sees a plain end.
     response = receive(request.starts_with("HEAD "));
+    if (sent == Io::reset && response.end == Io::closed) response.end = Io::reset;
   }
   response.took = std::chrono::duration_cast<std::chrono::milliseconds>(base::now() - started);
   return response;
