@@ -33,21 +33,24 @@ class BodyDecoder {
   enum class State : std::uint8_t {
     size_start,
     size_digits,
+    size_blank,
     extension,
     size_line_feed,
     payload,
     payload_return,
     payload_line_feed,
     trailer_start,
-    trailer_line,
+    trailer_name,
+    trailer_value,
     trailer_line_feed,
     end_line_feed,
   };
   Step decode_chunked(char* data, std::size_t size);
+  bool take_framing_byte(char c);
 
   std::uint64_t remaining_ = 0;  // of the body (length) or of the current chunk
   std::uint32_t trailer_bytes_ = 0;
-  std::uint16_t extension_bytes_ = 0;
+  std::uint32_t extension_bytes_ = 0;
   std::uint8_t size_digits_ = 0;
   BodyKind kind_ = BodyKind::none;
   State state_ = State::size_start;

@@ -28,10 +28,10 @@ TargetError normalize_target(std::string_view method, std::string_view raw, std:
 
 struct RequestEdits {
   std::string_view method;
-  std::string_view path;                 // normalised
-  std::string_view host;                 // value of Host to send
-  std::string_view request_id;           // generated id; empty when the client sent one
-  std::string_view decorator_operation;  // empty: none (unknown host)
+  std::string_view path;                      // normalised
+  std::string_view host;                      // value of Host to send
+  std::string_view request_id = {};           // generated id; empty when the client sent one
+  std::string_view decorator_operation = {};  // empty: none (unknown host)
   std::uint32_t attempt = 1;
   std::int64_t expected_timeout_ms = 0;  // 0: no timeout, no header
   bool keeps_upgrade = false;            // websocket: Connection and Upgrade go through
@@ -42,7 +42,7 @@ void append_request_head(std::string& out, std::string_view bytes, const Request
 
 struct ResponseEdits {
   std::string_view server = "envoy";
-  std::string_view date;                      // IMF-fixdate, used when the endpoint sent none
+  std::string_view date = {};                 // IMF-fixdate, used when the endpoint sent none
   std::int64_t upstream_service_time_ms = 0;  // below 0: not known, no header
   bool closes = false;                        // adds connection: close
   bool adds_overloaded = false;
@@ -57,7 +57,7 @@ void append_informational_head(std::string& out, std::string_view bytes, const R
 
 struct LocalReply {
   std::uint16_t status = 503;
-  std::string_view body;  // text/plain; empty: none
+  std::string_view body = {};  // text/plain; empty: none
   bool is_overloaded = false;
   bool closes = false;
   bool is_head_request = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,8 @@ class OutlierDetector {
   // When advance() next has something to do because of time alone; TimePoint::max() when never.
   [[nodiscard]] base::TimePoint next_event() const;
 
-  // What the balancer sees. A change is applied at once unless one was applied within the last second; then it is held
-  // back for 1 s, and what happens in that second is applied together with it.
+  // What the balancer sees. A change more than 1 s after the last one that was applied is applied at once, and all that
+  // were held back with it; a change within that second is held back for 1 s.
   [[nodiscard]] bool is_ejected_for_balancer(HostKey host) const;
   // What is true now, for /clusters: none, or until when (the sweep at which it returns) and why.
   struct Ejection {
@@ -71,20 +72,37 @@ class OutlierDetector {
     std::uint32_t consecutive_5xx = 0;
     std::uint32_t consecutive_gateway = 0;
     std::uint32_t consecutive_local = 0;
-    std::uint32_t backoff = 0;
+    std::uint32_t backoff = 0;  // multiplier of the base ejection time
     bool is_ejected = false;
     bool is_published_ejected = false;
     Ejection current{};
+    base::TimePoint ejected_at{};
     base::TimePoint last_return{};
   };
   Host* find(HostKey key);
   [[nodiscard]] const Host* find(HostKey key) const;
 
+  void count_status(Host& host, std::uint16_t status, base::TimePoint now);
+  void count_local_failure(Host& host, base::TimePoint now);
+  // A counter reached its threshold.
+  void detect(Host& host, EjectionReason reason, std::uint32_t& counter, base::TimePoint now);
+  [[nodiscard]] bool may_eject_one_more() const;
+  void eject(Host& host, EjectionReason reason, base::TimePoint now);
+  void sweep(base::TimePoint at);
+  void schedule_sweep();
+  [[nodiscard]] base::TimePoint first_sweep_from(base::TimePoint time) const;
+  [[nodiscard]] base::TimePoint return_time(const Host& host) const;
+  void on_health_change(base::TimePoint at);
+  void publish(base::TimePoint at);
+
   config::OutlierPolicy policy_;
-  base::TimePoint next_sweep_;
+  base::TimePoint sweeps_from_;  // sweeps happen at sweeps_from_ + n x interval, n >= 1
+  base::TimePoint swept_until_;
+  base::TimePoint next_sweep_ = base::TimePoint::max();  // the next one that has something to do
   base::TimePoint publish_at_ = base::TimePoint::max();
-  base::TimePoint last_publication_ = base::TimePoint::min();
-  std::vector<Host> hosts_;  // few; linear search is fastest
+  std::optional<base::TimePoint> last_publication_;
+  std::size_t ejected_count_ = 0;
+  std::vector<Host> hosts_;  // sorted by key
   std::vector<Event> events_;
 };
 

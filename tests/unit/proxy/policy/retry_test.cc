@@ -4,11 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
-#include <utility>
-#include <vector>
-
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
