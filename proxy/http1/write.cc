@@ -242,7 +242,7 @@ bool joined_value(std::string_view bytes, const Head& head, std::string_view low
       continue;
     }
     if (found == 2) storage = value;
-    storage += ',';
+    storage += header.join_key != 0 ? ',' : '\n';
     storage += value_of(bytes, header);
     value = storage;
   }

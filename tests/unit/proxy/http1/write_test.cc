@@ -264,14 +264,20 @@ TEST(GrpcStatus, FollowsTheHttpStatus) {
   for (const auto& [http, grpc] : kCases) EXPECT_EQ(grpc_status_for(static_cast<std::uint16_t>(http)), grpc) << http;
 }
 
-TEST(JoinedValue, JoinsEveryLineOfAHeader) {
-  const std::string bytes = "GET / HTTP/1.1\r\nX-A: 1\r\nx-b: 2\r\nx-a: 3\r\nX-A:\r\nx-envoy-retry-on: 5xx\r\n\r\n";
+TEST(JoinedValue, JoinsEveryLineOfAHeaderWellKnownOnesByAComma) {
+  const std::string bytes =
+      "GET / HTTP/1.1\r\nX-A: 1\r\nx-b: 2\r\nx-a: 3\r\nX-A:\r\nx-envoy-retry-on: 5xx\r\n"
+      "accept: a\r\nAccept: b\r\ncookie: c=1\r\ncookie: d=2\r\n\r\n";
   RequestHead head;
   ASSERT_EQ(parse_request_head(bytes, {}, head).status, ParseStatus::complete);
   std::string storage;
   std::string_view value;
   ASSERT_TRUE(joined_value(bytes, head, "x-a", storage, value));
-  EXPECT_EQ(value, "1,3,");
+  EXPECT_EQ(value, "1\n3\n");
+  ASSERT_TRUE(joined_value(bytes, head, "accept", storage, value));
+  EXPECT_EQ(value, "a,b");
+  ASSERT_TRUE(joined_value(bytes, head, "cookie", storage, value));
+  EXPECT_EQ(value, "c=1\nd=2");
   ASSERT_TRUE(joined_value(bytes, head, "x-b", storage, value));
   EXPECT_EQ(value, "2");
   EXPECT_FALSE(joined_value(bytes, head, "x-c", storage, value));
