@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/socket_address.h"
+#include "base/unique_fd.h"
+#include "config/model/node_config.h"
+#include "config/model/status.h"
+
+// What agent and proxy say to each other, as plain structs. Descriptors are owned by the message that carries them.
+namespace channel {
+
+inline constexpr std::uint32_t kProtocol = 1;
+
+// --- agent to proxy ---
+
+// The agent's first word.
+struct Hello {
+  std::uint32_t workers = 1;
+  base::UniqueFd shards;  // shared memory; none: keep what you have
+};
+
+struct ApplyConfig {
+  std::shared_ptr<const config::NodeConfig> config;
+};
+
+struct SetPods {
+  std::vector<config::Pod> pods;
+};
+
+// As ListenerSpec::Fixed of proxy/server.h.
+struct FixedDestination {
+  base::SocketAddress original_destination;
+  std::uint32_t pod = 0;
+  std::optional<base::SocketAddress> passthrough;
+};
+
+struct AddListener {
+  std::uint64_t id = 0;
+  std::optional<FixedDestination> fixed;
+  std::vector<base::UniqueFd> sockets;  // one for each worker
+};
+
+struct RemoveListener {
+  std::uint64_t id = 0;
+};
+
+struct SetAccessLog {
+  base::UniqueFd file;  // none: no access log
+};
+
+struct Drain {
+  std::chrono::milliseconds deadline{0};
+};
+
+struct Ping {
+  std::uint64_t sequence = 0;
+};
+
+struct StatusRequest {
+  std::uint64_t sequence = 0;
+};
+
+// --- proxy to agent ---
+
+// The proxy's first word. One that has served for an agent that is gone hands back what it holds.
+struct ProxyHello {
+  std::string version;
+  std::uint64_t generation = 0;
+  std::vector<AddListener> listeners;
+  base::UniqueFd shards;  // none in a new proxy
+};
+
+struct Applied {
+  std::uint64_t generation = 0;
+  std::string error;  // empty: it is in force
+};
+
+struct Pong {
+  std::uint64_t sequence = 0;
+};
+
+struct StatusReply {
+  std::uint64_t sequence = 0;
+  std::vector<config::BackendStatus> backends;
+};
+
+using Message = std::variant<Hello, ApplyConfig, SetPods, AddListener, RemoveListener, SetAccessLog, Drain, Ping,
+                             StatusRequest, ProxyHello, Applied, Pong, StatusReply>;
+
+}  // namespace channel
