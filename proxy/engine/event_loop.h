@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "proxy/engine/timing_wheel.h"
+
+namespace proxy::engine {
+
+// Something with a file descriptor in the loop.
+class IoHandler {
+ public:
+  // `events` are epoll's; edge-triggered, so remember what was not used up.
+  virtual void on_io(std::uint32_t events) = 0;
+
+ protected:
+  ~IoHandler() = default;
+};
+
+// Something that runs once the stack is unwound, never inside a handler. Handlers may share the scratch buffer, and
+// objects may end while their own method is on the stack, only because of this.
+class Deferred {
+ public:
+  enum class When : std::uint8_t { between_events, end_of_turn };
+  virtual void run_deferred(When when) = 0;
+
+ protected:
+  ~Deferred() = default;
+
+ private:
+  friend class DeferredList;
+  Deferred* next_deferred_ = nullptr;
+  bool is_deferred_ = false;
+};
+
+// The edge-triggered epoll shell of one worker thread. Its epoll descriptor is one stream descriptor of the thread's
+// io_context, its timers one timing wheel behind one steady_timer. All calls but post() and stop() are for the
+// thread that runs it.
+class EventLoop {
+ public:
+  static constexpr std::size_t kReadBytes = 64 * 1024;
+  // Room for a partial head in front of what is read.
+  static constexpr std::size_t kScratchBytes = 2 * kReadBytes + 16 * 1024;
+
+  static base::Result<std::unique_ptr<EventLoop>> create();
+  ~EventLoop();
+
+  void run();
+  void stop();                            // any thread
+  void post(std::function<void()> task);  // any thread
+
+  // Once for each descriptor; never modified. Closing the last copy of the descriptor removes it; a descriptor with
+  // copies elsewhere (listeners) must be removed.
+  base::Result<> add(int fd, IoHandler& handler);
+  void remove(int fd);
+
+  // Between two events / when the turn's events are all done. Recycling belongs to the end of the turn: an event of the
+  // same batch may still name the object. At most once until it has run.
+  void defer(Deferred& deferred);
+  void defer_to_end_of_turn(Deferred& deferred);
+  // Called when a turn's events are done and before the thread sleeps.
+  void set_end_of_turn(std::function<void()> hook);
+
+  TimingWheel& timers();
+  [[nodiscard]] base::TimePoint now() const;  // read once a turn
+  [[nodiscard]] char* scratch();              // kScratchBytes; valid until the handler returns
+
+ private:
+  EventLoop();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace proxy::engine

@@ -1,0 +1,93 @@
+#include "proxy/engine/stream_socket.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace proxy::engine {
+
+void StreamSocket::open(base::UniqueFd fd, BufferPool& buffers) {
+  fd_ = std::move(fd);
+  buffers_ = &buffers;
+  queue_.reset();
+  queue_offset_ = 0;
+  sent_bytes_ = 0;
+  shuts_down_when_flushed_ = false;
+}
+
+void StreamSocket::close() {
+  fd_.reset();
+  queue_.reset();
+  queue_offset_ = 0;
+}
+
+IoStatus StreamSocket::send(std::span<iovec> parts) {
+  if (queue_) {
+    keep(parts, 0);
+    return IoStatus::blocked;
+  }
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0) {
+    if (errno != EAGAIN && errno != EINTR) return IoStatus::failed;
+    keep(parts, 0);
+    return IoStatus::blocked;
+  }
+  sent_bytes_ += static_cast<std::uint64_t>(sent);
+  keep(parts, static_cast<std::size_t>(sent));
+  return queue_ ? IoStatus::blocked : IoStatus::done;
+}
+
+void StreamSocket::keep(std::span<const iovec> parts, std::size_t skip) {
+  for (const iovec& part : parts) {
+    if (skip >= part.iov_len) {
+      skip -= part.iov_len;
+      continue;
+    }
+    if (!queue_) queue_ = buffers_->take();
+    if (queue_offset_ > queue_->size() / 2) {  // the front has gone out: do not grow without bound
+      queue_->erase(0, queue_offset_);
+      queue_offset_ = 0;
+    }
+    queue_->append(static_cast<const char*>(part.iov_base) + skip, part.iov_len - skip);
+    skip = 0;
+  }
+}
+
+IoStatus StreamSocket::flush() {
+  while (queue_) {
+    const ssize_t sent =
+        ::send(fd_.get(), queue_->data() + queue_offset_, queue_->size() - queue_offset_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN ? IoStatus::blocked : IoStatus::failed;
+    }
+    sent_bytes_ += static_cast<std::uint64_t>(sent);
+    queue_offset_ += static_cast<std::size_t>(sent);
+    if (queue_offset_ < queue_->size()) continue;
+    queue_.reset();
+    queue_offset_ = 0;
+  }
+  if (shuts_down_when_flushed_) ::shutdown(fd_.get(), SHUT_WR);
+  shuts_down_when_flushed_ = false;
+  return IoStatus::done;
+}
+
+ssize_t StreamSocket::receive(char* into, std::size_t size) {
+  for (;;) {
+    const ssize_t count = ::recv(fd_.get(), into, size, MSG_DONTWAIT);
+    if (count >= 0 || errno != EINTR) return count;
+  }
+}
+
+void StreamSocket::shutdown_send() {
+  if (queue_) {
+    shuts_down_when_flushed_ = true;
+  } else {
+    ::shutdown(fd_.get(), SHUT_WR);
+  }
+}
+
+}  // namespace proxy::engine

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+
+#include "base/unique_fd.h"
+#include "proxy/engine/buffer_pool.h"
+
+namespace proxy::engine {
+
+enum class IoStatus : std::uint8_t { done, blocked, failed };
+
+// A connected (or connecting), non-blocking TCP socket and the bytes that the kernel would not take yet. What has been
+// handed to send() is never lost short of a failure.
+class StreamSocket {
+ public:
+  void open(base::UniqueFd fd, BufferPool& buffers);
+  void close();  // the kernel drops it from epoll
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
+
+  // One sendmsg for all parts unless bytes are queued already; what is not taken is copied to the queue.
+  // `failed`: the connection is broken; nothing more can be sent. `parts` is used up as scratch space.
+  IoStatus send(std::span<iovec> parts);
+  // After EPOLLOUT.
+  IoStatus flush();
+  [[nodiscard]] std::size_t queued_bytes() const { return queue_ ? queue_->size() - queue_offset_ : 0; }
+  // True until a byte reached the kernel: nothing can have reached the peer.
+  [[nodiscard]] bool has_sent_nothing() const { return sent_bytes_ == 0; }
+  [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+  // Bytes read, 0: the peer closed, -1 with errno: nothing there (EAGAIN) or broken.
+  ssize_t receive(char* into, std::size_t size);
+  void shutdown_send();  // once the queue is empty
+
+ private:
+  void keep(std::span<const iovec> parts, std::size_t skip);
+
+  base::UniqueFd fd_;
+  BufferPool* buffers_ = nullptr;
+  Buffer queue_;
+  std::size_t queue_offset_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  bool shuts_down_when_flushed_ = false;
+};
+
+}  // namespace proxy::engine
