@@ -11,6 +11,7 @@
 #include "base/socket_address.h"
 #include "base/unique_fd.h"
 #include "config/model/node_config.h"
+#include "config/model/status.h"
 #include "proxy/telemetry/shard_set.h"
 
 // The proxy without its process: workers, and what the agent tells them. Everything here is called on one control
@@ -36,24 +37,6 @@ struct ServerOptions {
   std::uint32_t workers = 1;
 };
 
-// One line of /clusters and of `fairlead get endpoints`.
-struct EndpointStatus {
-  base::SocketAddress address;
-  bool is_ejected = false;
-  std::string ejection_reason;                          // consecutive_5xx, ...
-  std::optional<std::chrono::milliseconds> returns_in;  // until the sweep that brings it back
-  std::uint32_t times_ejected = 0;
-  std::uint32_t active_requests = 0;
-  std::uint64_t connections = 0;
-};
-struct BackendStatus {
-  std::uint32_t pod = 0;
-  std::string backend;  // outbound|3000|v1|fqdn
-  std::uint32_t connections = 0, pending = 0, requests = 0, retries = 0;
-  std::uint64_t pending_overflow = 0, retry_overflow = 0, ejections_suppressed = 0;
-  std::vector<EndpointStatus> endpoints;
-};
-
 class Server {
  public:
   // `shards` is the shared memory that telemetry writes; it outlives the server.
@@ -72,7 +55,7 @@ class Server {
   // Stops accepting and lets requests finish; true when all were done before the deadline.
   bool drain(base::TimePoint deadline);
 
-  [[nodiscard]] std::vector<BackendStatus> status();
+  [[nodiscard]] std::vector<config::BackendStatus> status();
 
  private:
   Server();

@@ -1,0 +1,80 @@
+#include "proxy/identity/source.h"
+
+#include "proxy/worker_context.h"
+
+namespace proxy {
+namespace {
+
+telemetry::EjectionCause cause(policy::EjectionReason reason) {
+  switch (reason) {
+    case policy::EjectionReason::consecutive_5xx:
+      return telemetry::EjectionCause::consecutive_5xx;
+    case policy::EjectionReason::consecutive_gateway:
+      return telemetry::EjectionCause::consecutive_gateway;
+    case policy::EjectionReason::consecutive_local:
+      break;
+  }
+  return telemetry::EjectionCause::consecutive_local;
+}
+
+}  // namespace
+
+const config::Workload* Source::workload(const Snapshot& snapshot) const {
+  const auto& workloads = snapshot.config->workloads;
+  return pod_.workload < workloads.size() ? &workloads[pod_.workload] : nullptr;
+}
+
+upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& snapshot, std::uint32_t index) {
+  if (indexed_generation_ != snapshot->config->generation) {
+    by_index_.clear();
+    indexed_generation_ = snapshot->config->generation;
+  }
+  upstream::WorkerBackend*& cached = by_index_[index];
+  if (cached != nullptr) return *cached;
+
+  const config::Backend& wanted = snapshot->config->backends[index];
+  std::unique_ptr<upstream::WorkerBackend>& backend = backends_[wanted.name];
+  if (!backend) {
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, wanted.name));
+  }
+  // A request that still holds an older generation uses the newer pools.
+  if (backend->generation() < snapshot->config->generation) {
+    const config::NodeConfig& config = *snapshot->config;
+    backend->refresh(snapshot, wanted, config.services[wanted.service].id, config.generation, snapshot->applied_at);
+  }
+  cached = backend.get();
+  return *cached;
+}
+
+// HTTP and plain TCP have pools of their own: a connection that carried requests never carries raw bytes.
+upstream::WorkerBackend& Source::direct(const char* kind, const base::SocketAddress& address) {
+  const std::string key = kind + address.to_string();
+  std::unique_ptr<upstream::WorkerBackend>& backend = backends_[key];
+  if (!backend) {
+    auto made = std::make_shared<config::Backend>();
+    made->name = "PassthroughCluster";
+    made->endpoints.push_back({.address = address, .weight = 1, .identity = {}});
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, key));
+    backend->refresh(made, *made, 0, 1, context_.loop->now());
+  }
+  return *backend;
+}
+
+void Source::keep_house(base::TimePoint now) {
+  for (auto& [name, backend] : backends_) {
+    backend->remove_unused();
+    upstream::SharedBackend& shared = backend->shared();
+    shared.advance(now);
+    if (!shared.has_events()) continue;
+    for (const upstream::SharedBackend::Event& event : shared.take_events()) {
+      if (event.kind == policy::OutlierDetector::Event::Kind::returned) continue;
+      if (event.kind == policy::OutlierDetector::Event::Kind::suppressed) {
+        context_.telemetry.on_ejection_suppressed(backend->service_id(), telemetry::SuppressionCause::max_percent);
+      } else {
+        context_.telemetry.on_ejection(backend->service_id(), cause(event.reason));
+      }
+    }
+  }
+}
+
+}  // namespace proxy

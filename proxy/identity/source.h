@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "config/model/node_config.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/worker_backend.h"
+
+namespace proxy {
+
+// A generation as one worker uses it: requests count themselves in and out without touching an atomic.
+struct PinnedSnapshot {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::uint32_t requests = 0;
+};
+
+// One source pod as one worker knows it: who it is, and its pools. Upstream connections carry the pod's identity and
+// are never lent to another.
+class Source {
+ public:
+  Source(WorkerContext& context, upstream::SharedBackends& shared, config::Pod pod)
+      : context_(context), shared_(shared), pod_(std::move(pod)) {}
+
+  [[nodiscard]] const config::Pod& pod() const { return pod_; }
+  void set_pod(config::Pod pod) { pod_ = std::move(pod); }
+  // nullptr when the configuration does not know the pod's workload (any more).
+  [[nodiscard]] const config::Workload* workload(const Snapshot& snapshot) const;
+
+  // The pools for a backend of this snapshot, made on first use.
+  upstream::WorkerBackend& backend(const std::shared_ptr<const Snapshot>& snapshot, std::uint32_t index);
+  // For the original destination itself: unknown hosts, bytes that are not HTTP.
+  upstream::WorkerBackend& passthrough(const base::SocketAddress& address) {
+    return direct("PassthroughCluster/", address);
+  }
+  upstream::WorkerBackend& tcp_passthrough(const base::SocketAddress& address) {
+    return direct("PassthroughTcp/", address);
+  }
+
+  // Now and then: drops pools that are not used any more, counts ejections.
+  void keep_house(base::TimePoint now);
+
+  std::uint32_t connections = 0;           // downstream
+  std::uint64_t retry_buffered_bytes = 0;  // kept in case of a retry
+
+ private:
+  upstream::WorkerBackend& direct(const char* kind, const base::SocketAddress& address);
+
+  WorkerContext& context_;
+  upstream::SharedBackends& shared_;
+  config::Pod pod_;
+  std::unordered_map<std::string, std::unique_ptr<upstream::WorkerBackend>> backends_;  // by name
+  // Of the generation below, by index: what a request looks up.
+  std::unordered_map<std::uint32_t, upstream::WorkerBackend*> by_index_;
+  std::uint64_t indexed_generation_ = 0;
+};
+
+}  // namespace proxy

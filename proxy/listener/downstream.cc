@@ -1,0 +1,322 @@
+#include "proxy/listener/downstream.h"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+
+#include "proxy/worker.h"
+
+namespace proxy {
+namespace {
+
+struct Rejection {
+  std::uint16_t status;
+  std::string_view details;
+};
+
+Rejection rejection(http1::HeadError error) {
+  using http1::HeadError;
+  switch (error) {
+    case HeadError::invalid_characters:
+      return {400, "http1.invalid_characters"};
+    case HeadError::invalid_url:
+      return {400, "http1.invalid_url"};
+    case HeadError::invalid_authority:
+      return {400, "http.invalid_authority"};
+    case HeadError::length_and_chunked:
+      return {400, "http1.content_length_and_chunked_not_allowed"};
+    case HeadError::invalid_connection:
+      return {400, "http1.connection_header_rejected"};
+    case HeadError::invalid_transfer_encoding:
+      return {501, "http1.invalid_transfer_encoding"};
+    case HeadError::too_large:
+      return {431, "http1.headers_too_large"};
+    case HeadError::too_many:
+      return {431, "http1.too_many_headers"};
+    default:
+      return {400, "http1.codec_error"};
+  }
+}
+
+}  // namespace
+
+Downstream::Downstream(Worker& worker)
+    : worker_(worker), timer_(engine::Timer::calling<&Downstream::on_timer>(*this)) {}
+
+void Downstream::open(Accepted accepted) {
+  accepted_ = std::move(accepted);
+  const int fd = accepted_.socket.get();
+  socket_.open(std::move(accepted_.socket), worker_.context().buffers);
+  state_ = State::open;
+  close_after_flush_ = CloseMode::keep;
+  is_readable_ = has_ended_ = is_processing_ = is_draining_ = has_partial_head_ = has_served_ = is_broken_ = false;
+  request_ = nullptr;
+  partial_head_.reset();
+  if (!worker_.loop().add(fd, *this)) {
+    close();
+    return;
+  }
+  arm_idle_timer();
+}
+
+void Downstream::on_io(std::uint32_t events) {
+  if (state_ == State::closed) return;
+  if ((events & EPOLLERR) != 0) is_broken_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) has_ended_ = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) is_readable_ = true;
+  if ((events & EPOLLOUT) != 0 && socket_.queued_bytes() != 0) {
+    switch (socket_.flush()) {
+      case engine::IoStatus::failed:
+        is_broken_ = true;
+        break;
+      case engine::IoStatus::done:
+        if (state_ == State::flushing) {
+          begin_close(close_after_flush_);
+        } else if (request_ != nullptr) {
+          request_->on_downstream_writable();
+        }
+        break;
+      case engine::IoStatus::blocked:
+        if (request_ != nullptr && socket_.queued_bytes() < worker_.settings().stream_buffer_bytes / 2) {
+          request_->on_downstream_writable();
+        }
+        break;
+    }
+  }
+  process();
+}
+
+void Downstream::run_deferred(When when) {
+  if (state_ != State::closed) {
+    process();
+    return;
+  }
+  if (when == When::between_events) {  // an event of this batch may still name it
+    worker_.loop().defer_to_end_of_turn(*this);
+    return;
+  }
+  worker_.recycle(*this);
+}
+
+void Downstream::send(std::span<iovec> parts) {
+  if (state_ == State::closed || is_broken_) return;
+  if (socket_.send(parts) != engine::IoStatus::failed) return;
+  is_broken_ = true;
+  worker_.loop().defer(*this);  // not here: the request is in the middle of something
+}
+
+void Downstream::resume_reading() {
+  if (state_ == State::open && (is_readable_ || kept_)) worker_.loop().defer(*this);
+}
+
+bool Downstream::wants_bytes() const {
+  if (state_ != State::open) return false;
+  if (request_ == nullptr) return socket_.queued_bytes() == 0;
+  return (request_->is_tunnel() || !request_->is_complete()) && request_->wants_body();
+}
+
+// One path for all bytes: what was kept, then what the kernel has, until nobody wants more.
+void Downstream::process() {
+  if (is_processing_) return;
+  is_processing_ = true;
+  if (state_ == State::lingering) discard();
+  while (!is_broken_ && wants_bytes()) {
+    char* const scratch = worker_.loop().scratch();
+    std::size_t size = 0;
+    if (kept_) {
+      size = kept_->size();
+      std::memcpy(scratch, kept_->data(), size);
+      kept_.reset();
+    }
+    const bool needs_more = size == 0 || has_partial_head_;
+    if (needs_more && !read_more(scratch, size)) {
+      if (size != 0 && state_ == State::open) {
+        kept_ = worker_.context().buffers.take();
+        kept_->assign(scratch, size);
+      }
+      break;
+    }
+    const std::size_t used = consume(scratch, size);
+    if (used < size && state_ == State::open) {
+      kept_ = worker_.context().buffers.take();
+      kept_->assign(scratch + used, size - used);
+    }
+  }
+  is_processing_ = false;
+  // The caller went away while its request is being worked on; a half-closed connection counts as gone, as in Envoy.
+  const bool is_waiting = request_ != nullptr && request_->is_complete() && !request_->is_tunnel();
+  if (state_ == State::open && (is_broken_ || (has_ended_ && is_waiting))) on_end();
+  if (state_ != State::closed && is_broken_) close();
+}
+
+// False: nothing came (and the end was handled, if that was it).
+bool Downstream::read_more(char* scratch, std::size_t& size) {
+  if (!is_readable_) return false;
+  const std::size_t room = std::min(engine::EventLoop::kReadBytes, engine::EventLoop::kScratchBytes - size);
+  const ssize_t count = socket_.receive(scratch + size, room);
+  if (count > 0) {
+    // A short read means drained; but a FIN may share the edge with the data.
+    is_readable_ = static_cast<std::size_t>(count) == room || has_ended_;
+    size += static_cast<std::size_t>(count);
+    return true;
+  }
+  is_readable_ = false;
+  if (count < 0 && errno == EAGAIN) return false;
+  if (count < 0) {
+    is_broken_ = true;
+    return false;
+  }
+  on_end();
+  return false;
+}
+
+void Downstream::on_end() {
+  if (request_ == nullptr) {
+    close();
+  } else if (request_->is_tunnel() && !is_broken_) {
+    request_->on_tunnel_end();
+  } else {
+    request_->on_downstream_gone();
+  }
+}
+
+std::size_t Downstream::consume(char* data, std::size_t size) {
+  std::size_t used = 0;
+  while (used < size && wants_bytes()) {
+    if (request_ == nullptr) {
+      const std::size_t taken = consume_head(data + used, size - used);
+      if (taken == 0) break;
+      used += taken;
+    } else if (request_->is_tunnel()) {
+      request_->on_tunnel_data({data + used, size - used});
+      used = size;
+    } else {
+      const http1::BodyDecoder::Step step = body_.decode(data + used, size - used);
+      if (step.is_error) {
+        request_->reject_body("http1.codec_error");
+        return size;
+      }
+      const std::string_view payload(data + used, step.payload);
+      used += step.consumed;
+      request_->on_body(payload, step.consumed, body_.is_done());
+      if (step.consumed == 0) break;
+    }
+  }
+  return used;
+}
+
+std::size_t Downstream::consume_head(char* data, std::size_t size) {
+  const std::size_t blank = http1::leading_blank_bytes({data, size});
+  if (blank == size) return size;
+  const std::string_view bytes(data + blank, size - blank);
+  const config::ProxySettings& settings = worker_.settings();
+
+  const http1::HeadLimits limits{.max_bytes = settings.max_request_head_bytes, .max_headers = settings.max_headers};
+  if (!partial_head_.has_news(bytes, limits)) return blank;
+
+  Request& request = worker_.take_request();
+  const http1::ParseResult parsed = http1::parse_request_head(bytes, limits, request.head());
+  if (parsed.status == http1::ParseStatus::incomplete) {
+    worker_.recycle(request);
+    if (!has_partial_head_)
+      worker_.loop().timers().arm(timer_, worker_.loop().now() + settings.request_headers_timeout);
+    has_partial_head_ = true;
+    return blank;
+  }
+  has_partial_head_ = false;
+  partial_head_.reset();
+  timer_.cancel();
+  const bool is_first = !has_served_;
+  has_served_ = true;
+  request_ = &request;
+  if (parsed.status == http1::ParseStatus::error) {
+    if (is_first && (parsed.error == http1::HeadError::not_http || parsed.error == http1::HeadError::h2_preface)) {
+      request.begin_tcp(*this);
+      return blank;
+    }
+    const Rejection why = rejection(parsed.error);
+    request.reject(*this, why.status, why.details, true);
+    return size;
+  }
+
+  const http1::RequestHead& head = request.head();
+  const std::size_t head_end = blank + head.size;
+  body_.start(head.body, head.content_length);
+  const http1::BodyDecoder::Step step = body_.decode(data + head_end, size - head_end);
+  if (step.is_error) {
+    request.reject(*this, 400, "http1.codec_error", true);
+    return size;
+  }
+  request.begin(*this, bytes.substr(0, head.size), {data + head_end, step.payload}, body_.is_done());
+  return head_end + step.consumed;
+}
+
+void Downstream::on_request_over(CloseMode close) {
+  request_ = nullptr;
+  if (close != CloseMode::keep || is_draining_) {
+    begin_close(close == CloseMode::keep ? CloseMode::at_once : close);
+    return;
+  }
+  arm_idle_timer();
+  if (is_readable_ || kept_ || has_ended_) worker_.loop().defer(*this);
+}
+
+void Downstream::begin_close(CloseMode mode) {
+  if (mode == CloseMode::reset) {
+    close();
+    return;
+  }
+  kept_.reset();
+  if (socket_.queued_bytes() != 0) {
+    close_after_flush_ = mode;
+    state_ = State::flushing;
+    worker_.loop().timers().arm(timer_, worker_.loop().now() + worker_.settings().downstream_idle_timeout);
+    return;
+  }
+  if (mode == CloseMode::at_once) {
+    close();
+    return;
+  }
+  // Closing with unread bytes would make the kernel send RST, which can destroy the reply before it was read.
+  state_ = State::lingering;
+  worker_.loop().timers().arm(timer_, worker_.loop().now() + worker_.settings().delayed_close);
+  worker_.loop().defer(*this);
+}
+
+void Downstream::discard() {
+  char* const scratch = worker_.loop().scratch();
+  while (is_readable_) {
+    const ssize_t count = socket_.receive(scratch, engine::EventLoop::kReadBytes);
+    if (count > 0) continue;
+    is_readable_ = false;
+    if (count == 0 || errno != EAGAIN) close();
+  }
+}
+
+void Downstream::on_timer(base::TimePoint) { close(); }
+
+void Downstream::arm_idle_timer() {
+  worker_.loop().timers().arm(timer_, worker_.loop().now() + worker_.settings().downstream_idle_timeout);
+}
+
+void Downstream::drain() {
+  is_draining_ = true;
+  if (state_ == State::open && request_ == nullptr) close();
+}
+
+void Downstream::close() {
+  if (state_ == State::closed) return;
+  if (Request* request = std::exchange(request_, nullptr)) {
+    request->on_downstream_gone();  // comes back through on_request_over()
+    if (state_ == State::closed) return;
+  }
+  state_ = State::closed;
+  timer_.cancel();
+  kept_.reset();
+  socket_.close();
+  unlink();
+  worker_.on_closed(*this);
+  worker_.loop().defer_to_end_of_turn(*this);
+}
+
+}  // namespace proxy

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+
+#include "base/unique_fd.h"
+#include "proxy/engine/event_loop.h"
+#include "proxy/server.h"
+
+namespace proxy {
+
+class Worker;
+
+// A listening socket of one worker. The agent holds a copy of the descriptor, so connections that come while no proxy
+// runs wait in the kernel.
+class Listener final : public engine::IoHandler {
+ public:
+  Listener(Worker& worker, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed)
+      : worker_(worker), socket_(std::move(socket)), fixed_(std::move(fixed)) {}
+
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  void on_io(std::uint32_t events) override;
+
+ private:
+  Worker& worker_;
+  base::UniqueFd socket_;
+  std::optional<ListenerSpec::Fixed> fixed_;
+};
+
+}  // namespace proxy

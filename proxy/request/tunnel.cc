@@ -1,0 +1,95 @@
+#include "proxy/listener/downstream.h"
+#include "proxy/request/request.h"
+#include "proxy/worker.h"
+
+// Bytes both ways: after an Upgrade, and for callers that do not speak HTTP.
+namespace proxy {
+
+using telemetry::AttemptOutcome;
+
+upstream::User::Progress Request::begin_tunnel(std::string_view rest, std::size_t head_size) {
+  std::string& head = worker_.context().head;
+  head.clear();
+  http1::append_response_head(head, rest, response_,
+                              {.server = worker_.settings().server_header,
+                               .date = worker_.http_date(),
+                               .upstream_service_time_ms = 0,
+                               .keeps_upgrade = true});
+  status_ = 101;
+  pool_->backend().on_response(pool_->shared(), status_, now());
+  details_ = "via_upstream";
+  route_timer_.cancel();
+  per_try_timer_.cancel();
+  retry_permit_.release();
+  stage_ = Stage::tunnel;
+  send_downstream(head);
+  send_downstream(rest.substr(head_size));
+  downstream_->resume_reading();
+  return {rest.size(), Next::more};
+}
+
+void Request::begin_tcp(Downstream& downstream) {
+  reset(downstream);
+  is_tcp_ = true;
+  is_passthrough_ = true;
+  is_complete_ = true;
+  route_ = &passthrough_route();
+  stage_ = Stage::tunnel;
+  attempts_ = 1;
+  worker_.telemetry().on_tcp_opened(tcp_record());
+  worker_.loop().timers().arm(wait_timer_, now() + kTunnelReportInterval);
+  backend_ = &source_->tcp_passthrough(downstream.passthrough());
+  pool_ = backend_->pick({});  // there is exactly one, and nothing ejects it
+  upstream::Connection* connection = nullptr;
+  switch (pool_->new_stream(*this, connection)) {
+    case upstream::EndpointPool::Outcome::attached:
+      on_connection_ready(*connection);
+      break;
+    case upstream::EndpointPool::Outcome::pending:
+      break;
+    case upstream::EndpointPool::Outcome::pending_overflow:
+    case upstream::EndpointPool::Outcome::requests_overflow:
+      flags_ |= telemetry::kUpstreamOverflow;
+      record(0);
+      finish(CloseMode::at_once);
+      break;
+  }
+}
+
+telemetry::TcpRecord Request::tcp_record() const {
+  return {.config = pinned_->snapshot->config.get(),
+          .pod = &source_->pod(),
+          .source = workload_ == nullptr ? nullptr : &workload_->identity,
+          .service = service_,
+          .endpoint = nullptr,
+          .flags = flags_};
+}
+
+// Sent is towards the caller, at both reporters.
+void Request::report_tunnel_bytes() {
+  worker_.telemetry().on_tcp_bytes(tcp_record(), response_body_bytes_ - reported_sent_,
+                                   request_body_bytes_ - reported_received_);
+  reported_sent_ = response_body_bytes_;
+  reported_received_ = request_body_bytes_;
+}
+
+void Request::on_tunnel_data(std::string_view data) {
+  request_body_bytes_ += data.size();
+  if (connection_ == nullptr) {
+    kept_body_.append(data);
+    return;
+  }
+  send_body(data, false);
+}
+
+void Request::on_tunnel_end() {
+  downstream_ended_ = true;
+  if (connection_ != nullptr) connection_->shutdown_send();
+  if (!upstream_ended_) return;
+  end_attempt(AttemptOutcome::success, status_, 0);
+  drop_connection();
+  record(status_);
+  finish(CloseMode::at_once);
+}
+
+}  // namespace proxy

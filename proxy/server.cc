@@ -1,0 +1,114 @@
+#include "proxy/server.h"
+
+#include <fcntl.h>
+
+#include <thread>
+
+#include "proxy/worker.h"
+
+namespace proxy {
+
+struct Server::Impl {
+  upstream::SharedBackends shared;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+Server::Server() : impl_(std::make_unique<Impl>()) {}
+
+Server::~Server() {
+  for (const auto& worker : impl_->workers) worker->stop();
+}
+
+base::Result<std::unique_ptr<Server>> Server::start(ServerOptions options, telemetry::ShardSet& shards) {
+  std::unique_ptr<Server> server(new Server);
+  for (std::uint32_t i = 0; i < options.workers; ++i) {
+    auto worker = Worker::create(i, shards, server->impl_->shared);
+    if (!worker) return tl::unexpected(worker.error());
+    server->impl_->workers.push_back(std::move(*worker));
+  }
+  for (const auto& worker : server->impl_->workers) worker->start();
+  return server;
+}
+
+base::Result<> Server::apply(std::shared_ptr<const config::NodeConfig> config) {
+  auto snapshot = Snapshot::build(std::move(config), base::now());
+  if (!snapshot) return tl::unexpected(snapshot.error());
+  impl_->snapshot = *snapshot;
+  for (const auto& worker : impl_->workers) worker->apply(*snapshot);
+  return {};
+}
+
+void Server::set_pods(std::vector<config::Pod> pods) {
+  const auto shared = std::make_shared<const std::vector<config::Pod>>(std::move(pods));
+  for (const auto& worker : impl_->workers) worker->set_pods(shared);
+}
+
+void Server::add_listener(ListenerSpec listener) {
+  for (std::size_t i = 0; i < listener.sockets.size(); ++i) {
+    // More sockets than workers: a worker takes several, so that no queue is left unserved.
+    impl_->workers[i % impl_->workers.size()]->add_listener(listener.id, std::move(listener.sockets[i]),
+                                                            listener.fixed);
+  }
+}
+
+void Server::remove_listener(std::uint64_t id) {
+  for (const auto& worker : impl_->workers) worker->remove_listener(id);
+}
+
+void Server::set_access_log(base::UniqueFd file) {
+  for (const auto& worker : impl_->workers) {
+    worker->set_access_log(base::UniqueFd(file ? ::fcntl(file.get(), F_DUPFD_CLOEXEC, 0) : -1));
+  }
+}
+
+bool Server::drain(base::TimePoint deadline) {
+  for (const auto& worker : impl_->workers) worker->begin_drain();
+  const auto open = [this] {
+    std::uint32_t count = 0;
+    for (const auto& worker : impl_->workers) count += worker->open_connections();
+    return count;
+  };
+  while (open() != 0) {
+    if (base::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+std::vector<config::BackendStatus> Server::status() {
+  std::vector<config::BackendStatus> all;
+  const base::TimePoint now = base::now();
+  for (const upstream::SharedBackends::Entry& entry : impl_->shared.list()) {
+    upstream::SharedBackend& shared = *entry.shared;
+    shared.advance(now);
+    config::BackendStatus status;
+    status.pod = entry.pod;
+    status.backend = entry.backend;
+    status.connections = shared.limits.connections.in_use();
+    status.pending = shared.limits.pending.in_use();
+    status.requests = shared.limits.requests.in_use();
+    status.retries = shared.limits.retries.in_use();
+    status.pending_overflow = shared.pending_overflow.load();
+    status.retry_overflow = shared.retry_overflow.load();
+    status.ejections_suppressed = shared.ejections_suppressed.load();
+    for (const auto& endpoint : shared.endpoints()) {
+      config::EndpointStatus one;
+      one.address = endpoint->address;
+      one.active_requests = endpoint->active_requests.load();
+      one.connections = endpoint->connections.load();
+      if (const auto ejection = shared.ejection(*endpoint)) {
+        one.is_ejected = true;
+        one.ejection_reason = policy::to_string(ejection->reason);
+        one.returns_in = std::max(std::chrono::milliseconds{0},
+                                  std::chrono::duration_cast<std::chrono::milliseconds>(ejection->until - now));
+        one.times_ejected = ejection->times;
+      }
+      status.endpoints.push_back(std::move(one));
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+}  // namespace proxy

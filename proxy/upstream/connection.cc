@@ -1,0 +1,247 @@
+#include "proxy/upstream/connection.h"
+
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "proxy/upstream/endpoint_pool.h"
+#include "proxy/worker_context.h"
+
+namespace proxy::upstream {
+namespace {
+
+using engine::EventLoop;
+
+void set_option(int fd, int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); }
+
+void set_keepalive(int fd, const config::ConnectionPoolPolicy::Keepalive& keepalive) {
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  if (keepalive.probes) set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(*keepalive.probes));
+  if (keepalive.time) set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(keepalive.time->count()));
+  if (keepalive.interval) set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(keepalive.interval->count()));
+}
+
+}  // namespace
+
+Connection::Connection(WorkerContext& context)
+    : context_(context),
+      timer_(engine::Timer::calling<&Connection::on_connect_timeout>(*this)),
+      lifetime_(engine::Timer::calling<&Connection::on_lifetime_over>(*this)) {}
+
+void Connection::open(EndpointPool& pool) {
+  pool_ = &pool;
+  user_ = nullptr;
+  requests_ = 0;
+  connect_error_ = 0;
+  is_readable_ = has_ended_ = is_draining_ = is_established_ = was_reset_ = false;
+  state_ = State::connecting;
+
+  EventLoop& loop = *context_.loop;
+  sockaddr_storage storage;
+  const socklen_t size = pool.endpoint().address.to_sockaddr(storage);
+  base::UniqueFd fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (!fd) {
+    connect_error_ = errno;
+  } else {
+    set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    if (pool.policy().tcp_keepalive) set_keepalive(fd.get(), *pool.policy().tcp_keepalive);
+    // Even a connect that is done at once counts as connecting until the loop has seen it: requests that come meanwhile
+    // are pending, as they are for Envoy.
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS) {
+      connect_error_ = errno;
+    } else if (auto added = loop.add(fd.get(), *this); !added) {
+      connect_error_ = ENOMEM;
+    }
+  }
+  socket_.open(std::move(fd), context_.buffers);
+  if (connect_error_ != 0) {
+    state_ = State::failed;
+    loop.defer(*this);
+    return;
+  }
+  loop.timers().arm(timer_, loop.now() + pool.policy().connect_timeout);
+}
+
+void Connection::attach(User& user) {
+  user_ = &user;
+  state_ = State::busy;
+  ++requests_;
+  timer_.cancel();
+  const std::uint32_t most = pool_->policy().max_requests_per_connection;
+  if (most != 0 && requests_ >= most) is_draining_ = true;
+}
+
+void Connection::abort() {
+  user_ = nullptr;
+  close();
+}
+
+void Connection::on_io(std::uint32_t events) {
+  switch (state_) {
+    case State::closed:
+    case State::failed:
+      return;
+    case State::connecting: {
+      if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
+      int error_number = 0;
+      socklen_t size = sizeof error_number;
+      ::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error_number, &size);
+      has_ended_ = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+      is_readable_ = has_ended_ || (events & EPOLLIN) != 0;
+      finish_connect(error_number);
+      break;
+    }
+    case State::idle:
+      // FIN, or bytes nobody asked for: either way not for the next request.
+      if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) close();
+      return;
+    case State::busy:
+      if ((events & EPOLLOUT) != 0 && socket_.queued_bytes() != 0) {
+        if (socket_.flush() == engine::IoStatus::done) user_->on_upstream_writable();
+      }
+      if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) has_ended_ = true;
+      if (has_ended_ || (events & EPOLLIN) != 0) is_readable_ = true;
+      break;
+  }
+  if (state_ == State::busy) read();
+}
+
+void Connection::finish_connect(int error_number) {
+  timer_.cancel();
+  if (error_number != 0) {
+    context_.telemetry.on_upstream_failed(telemetry::ConnectionResult::refused);
+    pool_->on_connect_failed(*this, {policy::ResetReason::connect_failure, error_number});
+    return;
+  }
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  ::getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&storage), &size);
+  local_ = base::SocketAddress::from_sockaddr(storage);
+  context_.telemetry.on_upstream_opened();
+  is_established_ = true;
+  if (const auto& lifetime = pool_->policy().max_connection_duration) {
+    EventLoop& loop = *context_.loop;
+    loop.timers().arm(lifetime_, loop.now() + *lifetime);
+  }
+  pool_->on_connected(*this);
+}
+
+void Connection::on_connect_timeout(base::TimePoint) {
+  if (state_ == State::connecting) {
+    context_.telemetry.on_upstream_failed(telemetry::ConnectionResult::timeout);
+    pool_->on_connect_failed(*this, {policy::ResetReason::connect_timeout, 0});
+  } else if (state_ == State::idle) {
+    close();
+  }
+}
+
+void Connection::on_lifetime_over(base::TimePoint) {
+  if (state_ == State::idle) {
+    close();
+  } else {
+    is_draining_ = true;
+  }
+}
+
+void Connection::resume_reading() {
+  if (state_ == State::busy && !is_reading_) read();
+}
+
+void Connection::read() {
+  EventLoop& loop = *context_.loop;
+  is_reading_ = true;
+  while (state_ == State::busy && is_readable_ && user_->wants_upstream_data()) {
+    char* const scratch = loop.scratch();
+    const std::size_t before = kept_ ? kept_->size() : 0;
+    if (before != 0) std::memcpy(scratch, kept_->data(), before);
+    const std::size_t room = std::min(EventLoop::kReadBytes, EventLoop::kScratchBytes - before);
+    const ssize_t count = socket_.receive(scratch + before, room);
+    if (count <= 0) {
+      is_readable_ = false;
+      if (count < 0 && errno == EAGAIN) break;
+      end(count < 0 ? errno : 0);
+      break;
+    }
+    // A short read means drained, but a FIN may share the edge with the data.
+    if (static_cast<std::size_t>(count) < room && !has_ended_) is_readable_ = false;
+    kept_.reset();
+    const std::size_t size = before + static_cast<std::size_t>(count);
+    const User::Progress progress = user_->on_upstream_data(scratch, size);
+    if (state_ != State::busy) break;  // aborted meanwhile
+    if (progress.next == User::Next::more) {
+      if (progress.used < size) {
+        kept_ = context_.buffers.take();
+        kept_->assign(scratch + progress.used, size - progress.used);
+      }
+      continue;
+    }
+    user_ = nullptr;
+    if (progress.next == User::Next::release && progress.used == size && !is_draining_) {
+      become_idle();
+    } else {
+      close();
+    }
+  }
+  is_reading_ = false;
+}
+
+void Connection::end(int error_number) {
+  was_reset_ = error_number != 0;
+  const User::Next next = user_->on_upstream_end(error_number);
+  if (state_ != State::busy || next == User::Next::more) return;
+  user_ = nullptr;
+  close();
+}
+
+void Connection::become_idle() {
+  request_permit_.release();
+  if (socket_.queued_bytes() != 0 || is_readable_) {
+    // Something of the old request is still on its way, or more came than was asked for.
+    char byte;
+    if (socket_.queued_bytes() != 0 || socket_.receive(&byte, 1) >= 0 || errno != EAGAIN) {
+      close();
+      return;
+    }
+    is_readable_ = false;
+  }
+  state_ = State::idle;
+  EventLoop& loop = *context_.loop;
+  loop.timers().arm(timer_, loop.now() + pool_->policy().idle_timeout);
+  pool_->on_use_over(*this);
+}
+
+void Connection::close() {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  if (is_established_) {
+    context_.telemetry.on_upstream_closed(was_reset_ ? telemetry::ConnectionResult::reset
+                                                     : telemetry::ConnectionResult::closed);
+  }
+  user_ = nullptr;
+  timer_.cancel();
+  lifetime_.cancel();
+  request_permit_.release();
+  connection_permit_.release();
+  kept_.reset();
+  socket_.close();
+  context_.loop->defer_to_end_of_turn(*this);
+  pool_->on_closed(*this);
+}
+
+void Connection::run_deferred(When when) {
+  if (state_ == State::failed) {
+    context_.telemetry.on_upstream_failed(telemetry::ConnectionResult::refused);
+    pool_->on_connect_failed(*this, {policy::ResetReason::connect_failure, connect_error_});
+  }
+  if (state_ != State::closed) return;
+  if (when == When::between_events) {  // an event of this batch may still name it
+    context_.loop->defer_to_end_of_turn(*this);
+    return;
+  }
+  pool_ = nullptr;
+  context_.connections.give_back(*this);
+}
+
+}  // namespace proxy::upstream

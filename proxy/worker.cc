@@ -1,0 +1,202 @@
+#include "proxy/worker.h"
+
+#include <pthread.h>
+
+#include <ctime>
+
+#include "base/clock.h"
+#include "proxy/listener/listener.h"
+
+namespace proxy {
+namespace {
+
+constexpr std::chrono::milliseconds kHousekeepingInterval{500};
+
+config::Pod unknown_pod() {
+  config::Pod pod;
+  pod.workload = 0xffffffff;  // of no configuration
+  return pod;
+}
+
+}  // namespace
+
+Worker::Worker()
+    : housekeeping_(engine::Timer::calling<&Worker::keep_house>(*this)),
+      log_flush_(engine::Timer::calling<&Worker::flush_log>(*this)) {}
+
+base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, telemetry::ShardSet& shards,
+                                                     upstream::SharedBackends& shared) {
+  auto loop = engine::EventLoop::create();
+  if (!loop) return tl::unexpected(loop.error());
+  std::unique_ptr<Worker> worker(new Worker);
+  worker->telemetry_ = std::make_unique<telemetry::WorkerTelemetry>(shards, index);
+  worker->context_ = std::make_unique<WorkerContext>(std::move(*loop), *worker->telemetry_);
+  worker->access_log_ = std::make_unique<telemetry::AccessLog>(*worker->telemetry_);
+  worker->shared_ = &shared;
+  worker->unknown_source_ = std::make_unique<Source>(*worker->context_, shared, unknown_pod());
+  worker->loop().timers().arm(worker->housekeeping_, worker->loop().now() + kHousekeepingInterval);
+  return worker;
+}
+
+// Connections refer to requests, requests to pools, pools to the context: they go in that order.
+Worker::~Worker() {
+  while (!open_.empty()) open_.front().close();
+  listeners_.clear();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "worker");
+    loop().run();
+  });
+}
+
+void Worker::stop() {
+  loop().stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
+  loop().post([this, snapshot = std::move(snapshot)] {
+    PinnedSnapshot* const previous = current_;
+    snapshots_.push_back(std::make_unique<PinnedSnapshot>(PinnedSnapshot{snapshot, 0}));
+    current_ = snapshots_.back().get();
+    if (previous != nullptr) {
+      ++previous->requests;  // unpin() drops it if nobody else has it
+      unpin(*previous);
+    }
+  });
+}
+
+void Worker::set_pods(std::shared_ptr<const std::vector<config::Pod>> pods) {
+  loop().post([this, pods = std::move(pods)] {
+    by_cgroup_.clear();
+    std::unordered_map<std::uint32_t, std::unique_ptr<Source>> sources;
+    for (const config::Pod& pod : *pods) {
+      std::unique_ptr<Source>& known = sources_[pod.id];
+      if (!known) known = std::make_unique<Source>(*context_, *shared_, pod);
+      known->set_pod(pod);
+      if (pod.cgroup_id != 0) by_cgroup_[pod.cgroup_id] = known.get();
+      sources[pod.id] = std::move(known);
+    }
+    for (auto& [id, source] : sources_) {
+      if (source) departed_.push_back(std::move(source));
+    }
+    sources_ = std::move(sources);
+  });
+}
+
+void Worker::add_listener(std::uint64_t id, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed) {
+  // std::function wants copyable captures; the listener is made here and added there.
+  auto listener = std::make_shared<std::unique_ptr<Listener>>(
+      std::make_unique<Listener>(*this, std::move(socket), std::move(fixed)));
+  loop().post([this, id, listener] {
+    if (is_draining_) return;
+    if (auto added = loop().add((*listener)->fd(), **listener); !added) return;
+    listeners_.emplace(id, std::move(*listener));
+  });
+}
+
+void Worker::remove_listener(std::uint64_t id) {
+  loop().post([this, id] {
+    const auto [first, last] = listeners_.equal_range(id);
+    for (auto each = first; each != last; ++each) loop().remove(each->second->fd());
+    listeners_.erase(first, last);
+  });
+}
+
+void Worker::set_access_log(base::UniqueFd file) {
+  const auto shared = std::make_shared<base::UniqueFd>(std::move(file));  // std::function wants copyable captures
+  loop().post([this, shared] {
+    has_access_log_ = static_cast<bool>(*shared);
+    access_log_->set_sink(std::move(*shared));
+  });
+}
+
+void Worker::log(const telemetry::RequestRecord& record) {
+  const config::ProxySettings& settings = record.config->settings;
+  if (!has_access_log_ || settings.access_log_format == config::AccessLogFormat::off) return;
+  access_log_->write(record, settings.access_log_format);
+  if (!log_flush_.is_armed()) loop().timers().arm(log_flush_, loop().now() + settings.access_log_flush_interval);
+}
+
+void Worker::flush_log(base::TimePoint) { access_log_->flush(); }
+
+void Worker::begin_drain() {
+  loop().post([this] {
+    is_draining_ = true;
+    for (auto& [id, listener] : listeners_) loop().remove(listener->fd());
+    listeners_.clear();
+    for (auto it = open_.begin(); it != open_.end();) {
+      Downstream& connection = *it++;
+      connection.drain();
+    }
+  });
+}
+
+std::string_view Worker::http_date() {
+  const std::int64_t second = std::chrono::system_clock::to_time_t(base::wall_now());
+  if (second != date_second_) {
+    date_second_ = second;
+    const std::time_t time = second;
+    std::tm parts{};
+    ::gmtime_r(&time, &parts);
+    char text[40];
+    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+  }
+  return date_;
+}
+
+PinnedSnapshot& Worker::pin() {
+  ++current_->requests;
+  return *current_;
+}
+
+void Worker::unpin(PinnedSnapshot& pinned) {
+  if (--pinned.requests != 0 || &pinned == current_) return;
+  std::erase_if(snapshots_, [&](const auto& each) { return each.get() == &pinned; });
+}
+
+Source& Worker::source_of_pod(std::uint32_t pod) {
+  const auto found = sources_.find(pod);
+  return found == sources_.end() ? *unknown_source_ : *found->second;
+}
+
+Source& Worker::source_of_cgroup(std::uint64_t cgroup_id) {
+  const auto found = by_cgroup_.find(cgroup_id);
+  return found == by_cgroup_.end() ? *unknown_source_ : *found->second;
+}
+
+void Worker::accept(Downstream::Accepted accepted) {
+  if (current_ == nullptr) return;  // the first generation is still on its way; the agent sends it before listeners
+  Source& source = *accepted.source;
+  if (source.connections >= settings().max_connections_per_pod) {
+    return;
+  }
+  ++source.connections;
+  connections_.fetch_add(1, std::memory_order_relaxed);
+  telemetry_->on_downstream_opened(source.pod().id);
+  Downstream& connection = downstreams_.take(*this);
+  open_.push_back(connection);
+  connection.open(std::move(accepted));
+}
+
+void Worker::on_closed(Downstream& downstream) {
+  Source& source = downstream.source();
+  --source.connections;
+  connections_.fetch_sub(1, std::memory_order_relaxed);
+  telemetry_->on_downstream_closed(source.pod().id, downstream.was_reset() ? telemetry::ConnectionResult::reset
+                                                                           : telemetry::ConnectionResult::closed);
+}
+
+// What need not be done for each request: pools of endpoints that are gone, ejections to be counted, pods that left.
+void Worker::keep_house(base::TimePoint now) {
+  telemetry_->tick();
+  for (auto& [id, source] : sources_) source->keep_house(now);
+  unknown_source_->keep_house(now);
+  for (auto& source : departed_) source->keep_house(now);
+  std::erase_if(departed_, [](const auto& source) { return source->connections == 0; });
+  loop().timers().arm(housekeeping_, now + kHousekeepingInterval);
+}
+
+}  // namespace proxy

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/identity/source.h"
+#include "proxy/listener/downstream.h"
+#include "proxy/server.h"
+#include "proxy/telemetry/access_log.h"
+#include "proxy/worker_context.h"
+
+namespace proxy {
+
+class Listener;
+
+// One thread of the data path. Owns everything it touches; the public functions marked so are for other threads, all
+// others for its own.
+class Worker {
+ public:
+  static base::Result<std::unique_ptr<Worker>> create(std::uint32_t index, telemetry::ShardSet& shards,
+                                                      upstream::SharedBackends& shared);
+  ~Worker();
+
+  // --- control thread ---
+  void start();
+  void stop();  // joins
+  void apply(std::shared_ptr<const Snapshot> snapshot);
+  void set_pods(std::shared_ptr<const std::vector<config::Pod>> pods);
+  void add_listener(std::uint64_t id, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed);
+  void remove_listener(std::uint64_t id);
+  void set_access_log(base::UniqueFd file);
+  void begin_drain();
+  [[nodiscard]] std::uint32_t open_connections() const { return connections_.load(std::memory_order_relaxed); }
+
+  // --- its own thread ---
+  [[nodiscard]] WorkerContext& context() { return *context_; }
+  [[nodiscard]] engine::EventLoop& loop() { return *context_->loop; }
+  [[nodiscard]] telemetry::WorkerTelemetry& telemetry() { return *telemetry_; }
+  [[nodiscard]] const config::ProxySettings& settings() const { return current_->snapshot->config->settings; }
+  [[nodiscard]] bool is_draining() const { return is_draining_; }
+  [[nodiscard]] std::string_view http_date();
+  void log(const telemetry::RequestRecord& record);
+
+  PinnedSnapshot& pin();
+  void unpin(PinnedSnapshot& pinned);
+  // Somebody we do not know is a source too: its connections pass through to where they were going.
+  Source& source_of_pod(std::uint32_t pod);
+  Source& source_of_cgroup(std::uint64_t cgroup_id);
+
+  void accept(Downstream::Accepted accepted);
+  void on_closed(Downstream& downstream);
+  void recycle(Downstream& downstream) { downstreams_.give_back(downstream); }
+  Request& take_request() { return requests_.take(*this); }
+  void recycle(Request& request) { requests_.give_back(request); }
+
+ private:
+  Worker();
+  void keep_house(base::TimePoint now);
+  void flush_log(base::TimePoint now);
+
+  std::unique_ptr<telemetry::WorkerTelemetry> telemetry_;
+  std::unique_ptr<WorkerContext> context_;
+  upstream::SharedBackends* shared_ = nullptr;
+  std::vector<std::unique_ptr<PinnedSnapshot>> snapshots_;
+  PinnedSnapshot* current_ = nullptr;
+  std::unordered_map<std::uint32_t, std::unique_ptr<Source>> sources_;  // by pod id
+  std::unique_ptr<Source> unknown_source_;
+  std::vector<std::unique_ptr<Source>> departed_;  // pods that are gone, until they are unused
+  std::unordered_map<std::uint64_t, Source*> by_cgroup_;
+  std::unordered_multimap<std::uint64_t, std::unique_ptr<Listener>> listeners_;
+  engine::ObjectPool<Downstream> downstreams_;
+  engine::ObjectPool<Request> requests_;
+  boost::intrusive::list<Downstream, boost::intrusive::constant_time_size<false>> open_;
+  std::atomic<std::uint32_t> connections_{0};
+  std::string date_;
+  std::int64_t date_second_ = -1;
+  engine::Timer housekeeping_;
+  engine::Timer log_flush_;
+  std::unique_ptr<telemetry::AccessLog> access_log_;
+  bool has_access_log_ = false;
+  bool is_draining_ = false;
+  std::thread thread_;
+};
+
+}  // namespace proxy
