@@ -1,0 +1,201 @@
+#include "proxy/control/control.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "base/build_info.h"
+#include "channel/connection.h"
+#include "proxy/sandbox/sandbox.h"
+#include "proxy/server.h"
+
+namespace proxy {
+namespace {
+
+using base::Errc;
+using base::Result;
+using base::UniqueFd;
+
+constexpr std::chrono::milliseconds kReconnectInterval{200};
+constexpr std::chrono::seconds kDrainOnSignal{5};
+
+Result<UniqueFd> connect_to_agent(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return base::fail(Errc::invalid, "the path of the agent's socket is too long");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return base::fail_errno("socket");
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return base::fail_errno("connect to the agent at " + path);
+  }
+  return socket;
+}
+
+UniqueFd duplicate(const UniqueFd& fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
+
+class Control {
+ public:
+  explicit Control(const ControlOptions& options) : options_(options) {}
+
+  Result<> run() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);  // before there are workers: they inherit it
+    std::signal(SIGPIPE, SIG_IGN);
+    signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC));
+    if (!signals_) return base::fail_errno("signalfd");
+    if (auto connected = connect(); !connected) return connected;
+    if (auto done = enter_sandbox(); !done) return done;
+    while (!is_ending_) {
+      if (auto turned = turn(); !turned) return turned;
+    }
+    if (server_) server_->drain(base::now() + drain_limit_);
+    if (start_error_) return tl::unexpected(*start_error_);
+    return {};
+  }
+
+ private:
+  // Waits for the agent or a signal; without an agent, tries to find one.
+  Result<> turn() {
+    std::array<pollfd, 2> waiting = {pollfd{signals_.get(), POLLIN, 0}, pollfd{agent_ ? agent_->fd() : -1, POLLIN, 0}};
+    const int limit = agent_ ? -1 : static_cast<int>(kReconnectInterval.count());
+    if (::poll(waiting.data(), waiting.size(), limit) < 0 && errno != EINTR) return base::fail_errno("poll");
+    if (waiting[0].revents != 0) {
+      drain_limit_ = kDrainOnSignal;
+      is_ending_ = true;
+      return {};
+    }
+    if (!agent_) {
+      // Not an error: there may be no agent for a long time, and requests go on meanwhile.
+      static_cast<void>(connect());
+      return {};
+    }
+    if (waiting[1].revents == 0) return {};
+    auto open = agent_->receive([this](channel::Message message) { std::visit(*this, std::move(message)); });
+    if (!open) std::fprintf(stderr, "fairlead-proxy: %s; waiting for another agent\n", open.error().message.c_str());
+    if (open && *open) return {};
+    agent_.reset();
+    if (options_.ends_with_agent) is_ending_ = true;
+    return {};
+  }
+
+  Result<> connect() {
+    auto socket = connect_to_agent(options_.agent_socket);
+    if (!socket) return tl::unexpected(socket.error());
+    agent_.emplace(std::move(*socket));
+    channel::ProxyHello hello{.version = std::string(base::kVersion),
+                              .generation = generation_,
+                              .listeners = {},
+                              .shards = duplicate(memory_)};
+    for (const auto& [id, listener] : listeners_) hello.listeners.push_back(copy(listener));
+    return agent_->send(std::move(hello));
+  }
+
+  static channel::AddListener copy(const channel::AddListener& listener) {
+    channel::AddListener copied{.id = listener.id, .fixed = listener.fixed, .sockets = {}};
+    for (const UniqueFd& socket : listener.sockets) copied.sockets.push_back(duplicate(socket));
+    return copied;
+  }
+
+  void answer(channel::Message message) {
+    if (auto sent = agent_->send(message); !sent) {
+      std::fprintf(stderr, "fairlead-proxy: %s\n", sent.error().message.c_str());
+    }
+  }
+
+ public:
+  // What the agent says. Anything but Hello needs the server that Hello starts.
+  void operator()(channel::Hello message) {
+    if (server_) return;  // another agent: the workers and their memory stay
+    memory_ = duplicate(message.shards);
+    auto shards = telemetry::ShardSet::attach(std::move(message.shards));
+    if (!shards) return fail_start(shards.error());
+    shards_ = std::move(*shards);
+    auto server = Server::start({.workers = message.workers}, *shards_);
+    if (!server) return fail_start(server.error());
+    server_ = std::move(*server);
+  }
+  void operator()(channel::ApplyConfig message) {
+    if (!server_) return;
+    const std::uint64_t generation = message.config->generation;
+    auto applied = server_->apply(std::move(message.config));
+    if (applied) generation_ = generation;
+    answer(channel::Applied{generation, applied ? "" : applied.error().message});
+  }
+  void operator()(channel::SetPods message) {
+    if (server_) server_->set_pods(std::move(message.pods));
+  }
+  void operator()(channel::AddListener message) {
+    if (!server_ || listeners_.contains(message.id)) return;
+    ListenerSpec spec;
+    spec.id = message.id;
+    if (message.fixed) {
+      spec.fixed = {.original_destination = message.fixed->original_destination,
+                    .pod = message.fixed->pod,
+                    .passthrough = message.fixed->passthrough};
+    }
+    for (const UniqueFd& socket : message.sockets) spec.sockets.push_back(duplicate(socket));
+    server_->add_listener(std::move(spec));
+    listeners_.emplace(message.id, std::move(message));
+  }
+  void operator()(channel::RemoveListener message) {
+    listeners_.erase(message.id);
+    if (server_) server_->remove_listener(message.id);
+  }
+  void operator()(channel::SetAccessLog message) {
+    if (server_) server_->set_access_log(std::move(message.file));
+  }
+  void operator()(channel::Drain message) {
+    drain_limit_ = message.deadline;
+    is_ending_ = true;
+  }
+  void operator()(channel::Ping message) { answer(channel::Pong{message.sequence}); }
+  void operator()(channel::StatusRequest message) {
+    channel::StatusReply reply{.sequence = message.sequence, .backends = {}};
+    if (server_) reply.backends = server_->status();
+    answer(std::move(reply));
+  }
+  // What only a proxy says.
+  void operator()(const channel::ProxyHello&) {}
+  void operator()(const channel::Applied&) {}
+  void operator()(const channel::Pong&) {}
+  void operator()(const channel::StatusReply&) {}
+
+ private:
+  void fail_start(const base::Error& error) {
+    start_error_ = error;
+    is_ending_ = true;
+  }
+
+  const ControlOptions& options_;
+  UniqueFd signals_;
+  std::optional<channel::Connection> agent_;
+  UniqueFd memory_;  // handed to the next agent, so that counters go on
+  std::unique_ptr<telemetry::ShardSet> shards_;
+  std::unique_ptr<Server> server_;  // after shards_: workers write there until they end
+  std::map<std::uint64_t, channel::AddListener> listeners_;
+  std::uint64_t generation_ = 0;
+  std::optional<base::Error> start_error_;
+  std::chrono::milliseconds drain_limit_{0};
+  bool is_ending_ = false;
+};
+
+}  // namespace
+
+Result<> run_control(const ControlOptions& options) { return Control(options).run(); }
+
+}  // namespace proxy
