@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/document_store.h"
+#include "config/model/node_config.h"
+#include "config/settings.h"
+
+namespace agent {
+
+// One running instance of a workload, as shown to people; the proxy knows it as config::Pod.
+struct Instance {
+  config::Pod pod;
+  std::string cgroup;                // below the cgroup2 mount; empty for a trial's listener
+  std::string state = "redirected";  // redirected, skipped, pending, error
+  std::string reason;                // why it is not redirected
+};
+
+// What the agent knows at one moment, for the admin endpoint: made by the main thread after each change, immutable.
+struct NodeView {
+  std::shared_ptr<const config::NodeConfig> config;
+  config::Settings settings;
+  std::vector<config::DocumentStatus> documents;
+  std::vector<config::Finding> findings;  // of the documents and of their compilation
+  std::vector<Instance> instances;
+  std::optional<base::WallTime> last_success;  // documents were read without an error
+  // Documents refused so far, by kind and reason.
+  struct Rejects {
+    std::string kind, reason;
+    std::uint64_t count = 0;
+  };
+  std::vector<Rejects> rejects;
+
+  bool is_proxy_up = false;
+  pid_t proxy_pid = 0;
+  std::uint64_t proxy_generation = 0;
+  std::array<std::uint64_t, 4> proxy_restarts{};  // by telemetry::RestartReason
+  bool has_listeners = false;                     // 15001 is being listened on
+};
+
+}  // namespace agent

@@ -1,0 +1,385 @@
+#include "agent/proxy_supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+
+#include "proxy/sandbox/proxy_user.h"
+
+extern char** environ;
+
+namespace agent {
+namespace {
+
+namespace asio = boost::asio;
+using base::Result;
+using base::UniqueFd;
+using telemetry::RestartReason;
+
+constexpr std::chrono::milliseconds kAdoptionLimit{1500};  // a proxy tries again every 200 ms
+constexpr std::chrono::seconds kPingInterval{1};
+constexpr std::uint64_t kMissedPings = 5;
+// More exits than this within the window: the proxy does not stay up, so let connections pass instead of making them
+// wait.
+constexpr std::size_t kExitsThatMatter = 5;
+constexpr std::chrono::seconds kExitWindow{20};
+constexpr std::chrono::seconds kSlowRestart{5};
+constexpr std::chrono::milliseconds kStopPoll{5};
+
+Result<UniqueFd> listen_on(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return base::fail(base::Errc::invalid, "the runtime folder's path is too long: " + path);
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return base::fail_errno("socket");
+  ::unlink(path.c_str());
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return base::fail_errno("listen on " + path);
+  }
+  // A proxy without privileges comes back to it; who may speak is decided by the peer's user, not by the file's mode.
+  ::chmod(path.c_str(), 0666);
+  if (::listen(socket.get(), 8) != 0) return base::fail_errno("listen on " + path);
+  return socket;
+}
+
+bool is_proxy_process(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  return std::getline(file, name) && name == "fairlead-proxy";
+}
+
+std::string pid_file(const std::string& socket_path) { return socket_path + ".proxy"; }
+
+pid_t remembered_pid(const std::string& socket_path) {
+  std::ifstream file(pid_file(socket_path));
+  pid_t pid = 0;
+  return file >> pid && pid > 1 && is_proxy_process(pid) ? pid : 0;
+}
+
+std::optional<pid_t> allowed_peer(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  const bool is_allowed = peer.uid == ::geteuid() || (::geteuid() == 0 && peer.uid == proxy::kProxyUid);
+  return is_allowed ? std::optional(peer.pid) : std::nullopt;
+}
+
+UniqueFd duplicate(const UniqueFd& fd) { return UniqueFd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
+
+std::vector<UniqueFd> duplicate(const std::vector<UniqueFd>& fds) {
+  std::vector<UniqueFd> copies;
+  for (const UniqueFd& fd : fds) copies.push_back(duplicate(fd));
+  return copies;
+}
+
+}  // namespace
+
+ProxySupervisor::ProxySupervisor(asio::io_context& context, Settings settings, Callbacks callbacks)
+    : context_(context),
+      settings_(std::move(settings)),
+      callbacks_(std::move(callbacks)),
+      server_(context),
+      restart_timer_(context),
+      ping_timer_(context) {}
+
+ProxySupervisor::~ProxySupervisor() = default;
+
+Result<> ProxySupervisor::start(bool adopts) {
+  const pid_t earlier = adopts ? remembered_pid(settings_.socket_path) : 0;
+  auto socket = listen_on(settings_.socket_path);
+  if (!socket) return tl::unexpected(socket.error());
+  server_.assign(socket->release());
+  accept_proxy();
+  if (earlier == 0) return spawn();
+
+  spdlog::info("a proxy of an earlier agent is running (pid {}); waiting for it", earlier);
+  restart_timer_.expires_after(kAdoptionLimit);
+  restart_timer_.async_wait([this, earlier](const boost::system::error_code& error) {
+    if (error || is_up()) return;
+    spdlog::warn("the earlier proxy (pid {}) does not come; ending it", earlier);
+    if (is_proxy_process(earlier)) ::kill(earlier, SIGKILL);
+    if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
+  });
+  return {};
+}
+
+Result<> ProxySupervisor::spawn() {
+  std::string name = "fairlead-proxy", option = "--agent-socket", path = settings_.socket_path,
+              end = "--ends-with-agent";
+  std::vector<char*> arguments = {name.data(), option.data(), path.data()};
+  if (settings_.ends_with_agent) arguments.push_back(end.data());
+  arguments.push_back(nullptr);
+  pid_t pid = 0;
+  const int error = ::posix_spawn(&pid, settings_.program.c_str(), nullptr, nullptr, arguments.data(), environ);
+  if (error != 0) return base::fail_errno("start " + settings_.program, error);
+  pid_ = pid;
+  is_child_ = true;
+  std::ofstream(pid_file(settings_.socket_path)) << pid << '\n';
+  if (auto placed = settings_.place(pid); !placed) return placed;
+  watch_process();
+  return {};
+}
+
+// The kernel says when the process ends, whether it is our child or was adopted.
+void ProxySupervisor::watch_process() {
+  const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  if (pidfd < 0) {
+    on_exit();
+    return;
+  }
+  process_ = std::make_unique<asio::posix::stream_descriptor>(context_, pidfd);
+  process_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (!error) on_exit();
+  });
+}
+
+void ProxySupervisor::on_exit() {
+  process_.reset();
+  int status = 0;
+  if (is_child_) ::waitpid(pid_, &status, 0);
+  const pid_t ended = std::exchange(pid_, 0);
+  lose_connection();
+  if (is_stopping_) return;
+  spdlog::warn("the proxy (pid {}) ended: {}", ended,
+               WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                                   : "exit code " + std::to_string(WEXITSTATUS(status)));
+  restart(RestartReason::crash);
+}
+
+void ProxySupervisor::restart(RestartReason reason) {
+  ++restarts_[static_cast<std::size_t>(reason)];
+  const base::TimePoint now = base::now();
+  exits_.push_back(now);
+  while (!exits_.empty() && exits_.front() < now - kExitWindow) exits_.pop_front();
+  if (exits_.size() <= kExitsThatMatter) {
+    if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
+    return;
+  }
+  close_listeners();
+  spdlog::error(
+      "the proxy does not stay up ({} exits in {} s): listeners are closed, connections pass; trying again in {} s",
+      exits_.size(), kExitWindow.count(), kSlowRestart.count());
+  restart_timer_.expires_after(kSlowRestart);
+  restart_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || is_stopping_) return;
+    if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
+  });
+}
+
+void ProxySupervisor::close_listeners() {
+  for (auto& [id, held] : listeners_) held.sockets.clear();
+}
+
+void ProxySupervisor::accept_proxy() {
+  server_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error) return;
+    UniqueFd socket(::accept4(server_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC));
+    const std::optional<pid_t> peer = socket ? allowed_peer(socket.get()) : std::nullopt;
+    if (peer && !is_up()) {
+      connection_ = std::make_unique<channel::Connection>(std::move(socket));
+      readable_ = std::make_unique<asio::posix::stream_descriptor>(context_, connection_->fd());
+      if (*peer != pid_) {  // not the one we started: left behind by an earlier agent
+        pid_ = *peer;
+        is_child_ = false;
+        watch_process();
+      }
+      read_messages();
+    }
+    accept_proxy();
+  });
+}
+
+void ProxySupervisor::read_messages() {
+  readable_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error || !connection_) return;
+    auto open = connection_->receive([this](channel::Message message) { handle(std::move(message)); });
+    if (!open) spdlog::error("the proxy said what it must not: {}", open.error().message);
+    if (!open || !*open) {
+      lose_connection();
+      return;
+    }
+    if (connection_) read_messages();
+  });
+}
+
+void ProxySupervisor::lose_connection() {
+  if (readable_) readable_->release();  // the connection closes the descriptor
+  readable_.reset();
+  connection_.reset();
+  ping_timer_.cancel();
+  applied_generation_ = 0;
+  for (auto& [sequence, done] : std::exchange(status_requests_, {})) done(std::nullopt);
+}
+
+void ProxySupervisor::handle(channel::Message message) {
+  if (auto* hello = std::get_if<channel::ProxyHello>(&message)) {
+    greet(std::move(*hello));
+  } else if (auto* applied = std::get_if<channel::Applied>(&message)) {
+    if (!applied->error.empty()) {
+      callbacks_.refused(applied->error);
+      return;
+    }
+    applied_generation_ = applied->generation;
+    callbacks_.applied(applied->generation);
+  } else if (auto* pong = std::get_if<channel::Pong>(&message)) {
+    answered_ = pong->sequence;
+  } else if (auto* reply = std::get_if<channel::StatusReply>(&message)) {
+    if (auto found = status_requests_.extract(reply->sequence)) found.mapped()(std::move(reply->backends));
+  }
+}
+
+// A proxy is there: it hears everything, in the order in which it needs it.
+void ProxySupervisor::greet(channel::ProxyHello hello) {
+  restart_timer_.cancel();
+  if (hello.shards) {  // its counters go on
+    if (auto opened = ::telemetry::SharedMemory::open(std::move(hello.shards))) memory_.emplace(std::move(*opened));
+  }
+  for (channel::AddListener& listener : hello.listeners) {
+    const auto known = listeners_.find(listener.id);
+    if (known == listeners_.end()) {
+      handed_back_.emplace(listener.id, std::move(listener));
+    } else if (known->second.sockets.empty()) {
+      known->second.sockets = std::move(listener.sockets);
+    }
+  }
+  if (!memory_) {
+    auto made = ::telemetry::SharedMemory::create(settings_.workers, config_ ? config_->settings.max_series : 5000);
+    if (!made) {
+      spdlog::error("no shared memory for counters: {}", made.error().message);
+      return;
+    }
+    memory_.emplace(std::move(*made));
+  }
+  auto shards = memory_->duplicate_fd();
+  if (!shards) {
+    spdlog::error("{}", shards.error().message);
+    return;
+  }
+  send(channel::Hello{.workers = settings_.workers, .shards = std::move(*shards)});
+  if (config_) send(channel::ApplyConfig{config_});
+  send(channel::SetPods{pods_});
+  send(channel::SetAccessLog{duplicate(access_log_)});
+  for (auto& [id, held] : listeners_) {
+    if (held.sockets.empty()) {  // closed because no proxy stayed up
+      auto made = held.make();
+      if (!made) {
+        spdlog::error("{}", made.error().message);
+        continue;
+      }
+      held.sockets = std::move(*made);
+    }
+    send_listener(id, held);
+  }
+  answered_ = sequence_;
+  ping();
+}
+
+void ProxySupervisor::send(const channel::Message& message) {
+  if (!connection_) return;
+  if (auto sent = connection_->send(message); !sent) {
+    spdlog::error("{}", sent.error().message);
+    if (pid_ != 0) ::kill(pid_, SIGKILL);  // it does not read: as good as hung
+  }
+}
+
+void ProxySupervisor::send_listener(std::uint64_t id, const Held& held) {
+  send(channel::AddListener{.id = id, .fixed = held.fixed, .sockets = duplicate(held.sockets)});
+}
+
+void ProxySupervisor::ping() {
+  if (sequence_ - answered_ > kMissedPings) {
+    spdlog::error("the proxy (pid {}) does not answer; ending it", pid_);
+    --restarts_[static_cast<std::size_t>(RestartReason::crash)];  // on_exit() counts one
+    ++restarts_[static_cast<std::size_t>(RestartReason::hang)];
+    if (pid_ != 0) ::kill(pid_, SIGKILL);
+    return;
+  }
+  send(channel::Ping{++sequence_});
+  ping_timer_.expires_after(kPingInterval);
+  ping_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && connection_) ping();
+  });
+}
+
+void ProxySupervisor::set_config(std::shared_ptr<const config::NodeConfig> config) {
+  config_ = std::move(config);
+  send(channel::ApplyConfig{config_});
+}
+
+void ProxySupervisor::set_pods(std::vector<config::Pod> pods) {
+  pods_ = std::move(pods);
+  send(channel::SetPods{pods_});
+}
+
+void ProxySupervisor::set_access_log(UniqueFd file) {
+  access_log_ = std::move(file);
+  send(channel::SetAccessLog{duplicate(access_log_)});
+}
+
+Result<> ProxySupervisor::add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
+                                       const std::function<Result<std::vector<UniqueFd>>()>& make) {
+  Held held{.fixed = std::move(fixed), .sockets = {}, .make = make};
+  if (auto found = handed_back_.extract(id)) {
+    held.sockets = std::move(found.mapped().sockets);
+  } else {
+    auto made = make();
+    if (!made) return tl::unexpected(made.error());
+    held.sockets = std::move(*made);
+  }
+  const auto [added, is_new] = listeners_.insert_or_assign(id, std::move(held));
+  send_listener(id, added->second);
+  return {};
+}
+
+void ProxySupervisor::request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done) {
+  if (!connection_) {
+    done(std::nullopt);
+    return;
+  }
+  const std::uint64_t sequence = ++sequence_;
+  ++answered_;  // not a ping
+  status_requests_.emplace(sequence, std::move(done));
+  send(channel::StatusRequest{sequence});
+}
+
+void ProxySupervisor::stop(std::chrono::milliseconds drain) {
+  is_stopping_ = true;
+  restart_timer_.cancel();
+  ping_timer_.cancel();
+  boost::system::error_code ignored;
+  server_.close(ignored);
+  ::unlink(settings_.socket_path.c_str());
+  ::unlink(pid_file(settings_.socket_path).c_str());
+  if (pid_ == 0) return;
+  send(channel::Drain{drain});
+  const base::TimePoint deadline = base::now() + drain + std::chrono::milliseconds(500);
+  const auto has_ended = [this] {
+    if (is_child_) return ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+    return ::kill(pid_, 0) != 0;
+  };
+  while (!has_ended()) {
+    if (base::now() >= deadline) {
+      ::kill(pid_, SIGKILL);
+      if (is_child_) ::waitpid(pid_, nullptr, 0);
+      break;
+    }
+    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kStopPoll).count()));
+  }
+  process_.reset();
+  lose_connection();
+}
+
+}  // namespace agent

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/telemetry/node_state.h"
+#include "base/clock.h"
+#include "channel/connection.h"
+#include "telemetry/shared_memory.h"
+
+namespace agent {
+
+// Starts the proxy, keeps it running and tells it everything again when it is a new one. Holds the listeners, so that
+// connections wait while there is no proxy; closes them when no proxy stays up, so that they pass. On the main thread.
+class ProxySupervisor {
+ public:
+  struct Settings {
+    std::string program;      // fairlead-proxy
+    std::string socket_path;  // where proxies connect
+    std::uint32_t workers = 1;
+    bool ends_with_agent = false;
+    // Called with the pid of a proxy that was started, before it is given any listener.
+    std::function<base::Result<>(pid_t)> place = [](pid_t) { return base::Result<>(); };
+  };
+  struct Callbacks {
+    std::function<void(std::uint64_t generation)> applied;  // the proxy enforces this generation
+    std::function<void(std::string error)> refused;         // it cannot
+  };
+
+  ProxySupervisor(boost::asio::io_context& context, Settings settings, Callbacks callbacks);
+  ~ProxySupervisor();
+
+  // Listens for proxies. With `adopts`, one that an earlier agent left behind is given a moment to come; then, or
+  // without, a new one is started.
+  base::Result<> start(bool adopts);
+
+  // What every proxy is told; sent now if there is one.
+  void set_config(std::shared_ptr<const config::NodeConfig> config);
+  void set_pods(std::vector<config::Pod> pods);
+  void set_access_log(base::UniqueFd file);
+  // A listener the last proxy handed back is taken instead of making another: `make` is not called then.
+  base::Result<> add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
+                              const std::function<base::Result<std::vector<base::UniqueFd>>()>& make);
+
+  void request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done);
+
+  // Ends the proxy: asks it to drain, then insists.
+  void stop(std::chrono::milliseconds drain);
+
+  [[nodiscard]] bool is_up() const { return connection_ != nullptr; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] std::uint64_t applied_generation() const { return applied_generation_; }
+  [[nodiscard]] const std::array<std::uint64_t, 4>& restarts() const { return restarts_; }
+  [[nodiscard]] const ::telemetry::SharedMemory* memory() const { return memory_ ? &*memory_ : nullptr; }
+
+ private:
+  struct Held {
+    std::optional<channel::FixedDestination> fixed;
+    std::vector<base::UniqueFd> sockets;
+    std::function<base::Result<std::vector<base::UniqueFd>>()> make;
+  };
+
+  base::Result<> spawn();
+  void accept_proxy();
+  void greet(channel::ProxyHello hello);
+  void read_messages();
+  void handle(channel::Message message);
+  void send(const channel::Message& message);
+  void send_listener(std::uint64_t id, const Held& held);
+  void lose_connection();
+  void watch_process();
+  void on_exit();
+  void restart(telemetry::RestartReason reason);
+  void close_listeners();
+  void ping();
+
+  boost::asio::io_context& context_;
+  Settings settings_;
+  Callbacks callbacks_;
+  boost::asio::posix::stream_descriptor server_;
+  std::unique_ptr<boost::asio::posix::stream_descriptor> process_;   // pidfd
+  std::unique_ptr<boost::asio::posix::stream_descriptor> readable_;  // the connection's descriptor, not owned
+  std::unique_ptr<channel::Connection> connection_;
+  boost::asio::steady_timer restart_timer_;
+  boost::asio::steady_timer ping_timer_;
+  std::optional<::telemetry::SharedMemory> memory_;
+  std::shared_ptr<const config::NodeConfig> config_;
+  std::vector<config::Pod> pods_;
+  base::UniqueFd access_log_;
+  std::map<std::uint64_t, Held> listeners_;
+  std::map<std::uint64_t, channel::AddListener> handed_back_;
+  std::map<std::uint64_t, std::function<void(std::optional<std::vector<config::BackendStatus>>)>> status_requests_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t answered_ = 0;
+  std::uint64_t applied_generation_ = 0;
+  std::deque<base::TimePoint> exits_;  // recent ones
+  std::array<std::uint64_t, 4> restarts_{};
+  pid_t pid_ = 0;
+  bool is_child_ = false;
+  bool is_stopping_ = false;
+};
+
+}  // namespace agent
