@@ -286,6 +286,7 @@ void write(pb::Route& to, const config::Route& from) {
   fault.set_delay_per_million(from.fault.delay_per_million);
   fault.set_abort_status(from.fault.abort_status);
   fault.set_abort_per_million(from.fault.abort_per_million);
+  if (from.fault.abort_grpc_status) fault.set_abort_grpc_status(*from.fault.abort_grpc_status);
   to.set_decorator_operation(from.decorator_operation);
   to.set_origin(from.origin);
 }
@@ -320,7 +321,11 @@ config::Route read(const pb::Route& from, std::uint32_t backends) {
   to.fault = {.delay = milliseconds(from.fault().delay_ms()),
               .delay_per_million = from.fault().delay_per_million(),
               .abort_status = narrow<std::uint16_t>(from.fault().abort_status()),
+              .abort_grpc_status = std::nullopt,
               .abort_per_million = from.fault().abort_per_million()};
+  if (from.fault().has_abort_grpc_status()) {
+    to.fault.abort_grpc_status = narrow<std::uint8_t>(from.fault().abort_grpc_status());
+  }
   to.decorator_operation = from.decorator_operation();
   to.origin = from.origin();
   return to;

@@ -253,13 +253,16 @@ FaultPolicy read_fault(const Node& node, Report& report) {
           "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
           "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
           "DATA_LOSS", "UNAUTHENTICATED"};
-      if (std::find(kStatuses.begin(), kStatuses.end(), grpc.text()) == kStatuses.end()) {
+      const auto* const status = std::find(kStatuses.begin(), kStatuses.end(), grpc.text());
+      if (status == kStatuses.end()) {
         report.error(grpc, quoted(grpc.text()) + " is not a gRPC status; write for example UNAVAILABLE");
       }
       if (abort["httpStatus"]) report.error(grpc, "cannot stand together with httpStatus; remove one of them");
-      report.warn(kNotEnforced, grpc, "is not enforced by this version of Fairlead: no request is aborted");
+      fault.abort_status = 200;
+      fault.abort_grpc_status = static_cast<std::uint8_t>(status - kStatuses.begin());
+    } else {
+      fault.abort_status = static_cast<std::uint16_t>(abort["httpStatus"].integer());
     }
-    fault.abort_status = static_cast<std::uint16_t>(abort["httpStatus"].integer());
     if (fault.abort_status != 0) {
       fault.abort_per_million = parts_per_million(abort["percentage"]["value"].number());
       if (fault.abort_per_million == 0) {

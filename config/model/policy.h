@@ -88,7 +88,8 @@ struct RetryPolicy {
 struct FaultPolicy {
   Milliseconds delay{0};
   std::uint32_t delay_per_million = 0;
-  std::uint16_t abort_status = 0;
+  std::uint16_t abort_status = 0;                 // HTTP
+  std::optional<std::uint8_t> abort_grpc_status;  // abort_status is 200 then
   std::uint32_t abort_per_million = 0;
   bool operator==(const FaultPolicy&) const = default;
 };

@@ -207,7 +207,7 @@ void append_local_reply(std::string& out, const LocalReply& reply, std::string_v
     wire.put("content-type: text/plain\r\n");
   } else if (reply.is_grpc) {
     wire.put("content-type: application/grpc\r\n");
-    wire.put_header("grpc-status", grpc_status_for(reply.status));
+    wire.put_header("grpc-status", reply.grpc_status.value_or(grpc_status_for(reply.status)));
     if (!reply.body.empty()) {
       wire.put("grpc-message: ");
       put_grpc_message(wire, reply.body);

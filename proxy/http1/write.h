@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -62,7 +63,8 @@ struct LocalReply {
   bool closes = false;
   bool is_head_request = false;
   bool to_http10 = false;
-  bool is_grpc = false;  // 200 with grpc-status and grpc-message (SEMANTICS 2.5)
+  bool is_grpc = false;                          // 200 with grpc-status and grpc-message (SEMANTICS 2.5)
+  std::optional<std::int32_t> grpc_status = {};  // another than grpc_status_for(status)
 };
 void append_local_reply(std::string& out, const LocalReply& reply, std::string_view server, std::string_view date);
 

@@ -109,6 +109,22 @@ void Downstream::resume_reading() {
   if (state_ == State::open && (is_readable_ || kept_)) worker_.loop().defer(*this);
 }
 
+void Downstream::take_arrived() {
+  if (is_processing_ || kept_) return;
+  is_processing_ = true;
+  is_readable_ = true;  // its event may be in this batch, behind the one being handled
+  char* const scratch = worker_.loop().scratch();
+  std::size_t size = 0;
+  if (read_more(scratch, size)) {
+    const std::size_t used = consume(scratch, size);
+    if (used < size && state_ == State::open) {
+      kept_ = worker_.context().buffers.take();
+      kept_->assign(scratch + used, size - used);
+    }
+  }
+  is_processing_ = false;
+}
+
 bool Downstream::wants_bytes() const {
   if (state_ != State::open) return false;
   if (request_ == nullptr) return socket_.queued_bytes() == 0;

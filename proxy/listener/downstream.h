@@ -42,6 +42,8 @@ class Downstream final
   void shutdown_send() { socket_.shutdown_send(); }
   [[nodiscard]] std::size_t queued_bytes() const { return socket_.queued_bytes(); }
   void resume_reading();  // wants_body() may be true again
+  // Reads what the caller has sent by now, once: a reply keeps the connection when that was the rest of the request.
+  void take_arrived();
   void on_request_over(CloseMode close);
 
   [[nodiscard]] bool was_reset() const { return is_broken_; }

@@ -9,6 +9,7 @@ namespace proxy::policy {
 struct FaultDecision {
   config::Milliseconds delay{0};   // 0: none
   std::uint16_t abort_status = 0;  // 0: none
+  std::optional<std::uint8_t> abort_grpc_status = {};
 };
 [[nodiscard]] FaultDecision roll_fault(const config::FaultPolicy& policy, base::Random& random);
 

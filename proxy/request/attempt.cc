@@ -20,7 +20,10 @@ void Request::start_attempt() {
   pool_ = backend_->pick(avoids ? std::span<upstream::EndpointPool* const>(tried_.data(), tried_.size())
                                 : std::span<upstream::EndpointPool* const>());
   if (pool_ == nullptr) {
-    reply_locally(503, "no healthy upstream", telemetry::kNoHealthyUpstream, "no_healthy_upstream");
+    reply_locally({.status = 503,
+                   .body = "no healthy upstream",
+                   .flags = telemetry::kNoHealthyUpstream,
+                   .details = "no_healthy_upstream"});
     return;
   }
   tried_.push_back(pool_);
@@ -33,6 +36,7 @@ void Request::start_attempt() {
       break;
     case upstream::EndpointPool::Outcome::pending_overflow:
       worker_.telemetry().on_limit_reject(service_id(), telemetry::LimitKind::pending);
+      pool_ = nullptr;  // as Envoy logs it: refused before there was an endpoint
       on_attempt_reset(ResetReason::overflow, 0, false);
       break;
     case upstream::EndpointPool::Outcome::requests_overflow:
@@ -153,7 +157,6 @@ void Request::on_connection_failed(const upstream::Failure& failure) {
 void Request::on_attempt_reset(ResetReason reason, int error_number, bool any_byte_sent) {
   if (reason == ResetReason::overflow) {
     end_attempt(AttemptOutcome::refused_by_limit, 0, 0);
-    pool_ = nullptr;  // no endpoint was chosen
   } else if (reason == ResetReason::connect_failure || reason == ResetReason::connect_timeout) {
     end_attempt(AttemptOutcome::connect_failure, 0, 0);
   }

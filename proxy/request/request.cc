@@ -103,26 +103,32 @@ bool Request::validate() {
     case http1::TargetError::none:
       break;
     case http1::TargetError::invalid_url:
-      reply_locally(400, "Bad Request", telemetry::kDownstreamProtocolError, "http1.invalid_url");
+      reply_locally({.status = 400,
+                     .body = "Bad Request",
+                     .flags = telemetry::kDownstreamProtocolError,
+                     .details = "http1.invalid_url"});
       return false;
     case http1::TargetError::invalid_scheme:
-      reply_locally(400, "Bad Request", telemetry::kDownstreamProtocolError, "http1.invalid_scheme");
+      reply_locally({.status = 400,
+                     .body = "Bad Request",
+                     .flags = telemetry::kDownstreamProtocolError,
+                     .details = "http1.invalid_scheme"});
       return false;
     case http1::TargetError::path_normalization_failed:
-      reply_locally(400, "", 0, "path_normalization_failed");
+      reply_locally({.status = 400, .details = "path_normalization_failed"});
       return false;
     case http1::TargetError::absolute_path_rejected:
-      reply_locally(404, "", 0, "absolute_path_rejected");
+      reply_locally({.status = 404, .details = "absolute_path_rejected"});
       return false;
   }
   if (!target_.authority.empty()) authority_ = target_.authority;
   if (target_.authority.empty() && head_.find(HeaderId::authority_host) == nullptr && head_.minor_version != 0) {
-    reply_locally(400, "", 0, "missing_host_header");
+    reply_locally({.status = 400, .details = "missing_host_header"});
     return false;
   }
   is_websocket_ = head_.has_upgrade && head_.is_websocket_upgrade;
   if (head_.has_upgrade && !is_websocket_) {
-    reply_locally(403, "", 0, "upgrade_failed");
+    reply_locally({.status = 403, .details = "upgrade_failed"});
     return false;
   }
   return true;
@@ -136,7 +142,7 @@ bool Request::choose_route() {
 
   if (host == nullptr) {
     if (table != nullptr && table->unknown_hosts() == config::UnknownHostPolicy::registry_only) {
-      reply_locally(502, "", 0, "direct_response");
+      reply_locally({.status = 502, .details = "direct_response"});
       return false;
     }
     is_passthrough_ = true;
@@ -149,16 +155,18 @@ bool Request::choose_route() {
   RouteInput input(bytes(), head_, target_.path, authority_);
   route_ = policy::RouteTable::match(*host, input);
   if (route_ == nullptr) {
-    reply_locally(404, "", telemetry::kNoRouteFound, "route_not_found");
+    reply_locally({.status = 404, .flags = telemetry::kNoRouteFound, .details = "route_not_found"});
     return false;
   }
   if (route_->direct_response) {
-    reply_locally(route_->direct_response->status, route_->direct_response->body, 0, "direct_response");
+    reply_locally({.status = route_->direct_response->status,
+                   .body = route_->direct_response->body,
+                   .details = "direct_response"});
     return false;
   }
   const config::Destination& destination = policy::pick_destination(*route_, worker_.context().random);
   if (destination.backend == config::Destination::kUnknownBackend) {
-    reply_locally(503, "", telemetry::kNoClusterFound, "cluster_not_found");
+    reply_locally({.status = 503, .flags = telemetry::kNoClusterFound, .details = "cluster_not_found"});
     return false;
   }
   backend_ = &source_->backend(pinned_->snapshot, destination.backend);
@@ -167,23 +175,25 @@ bool Request::choose_route() {
 }
 
 void Request::inject_fault() {
-  const policy::FaultDecision fault = policy::roll_fault(route_->fault, worker_.context().random);
-  if (fault.delay.count() > 0) {
+  fault_ = policy::roll_fault(route_->fault, worker_.context().random);
+  if (fault_.delay.count() > 0) {
     flags_ |= telemetry::kDelayInjected;
     worker_.telemetry().on_fault(service_id(), telemetry::FaultKind::delay);
-    fault_status_ = fault.abort_status;
     stage_ = Stage::fault_delay;
-    worker_.loop().timers().arm(wait_timer_, now() + fault.delay);
+    worker_.loop().timers().arm(wait_timer_, now() + fault_.delay);
     return;
   }
-  fault_status_ = fault.abort_status;
   enter_router();
 }
 
 void Request::enter_router() {
-  if (fault_status_ != 0) {
+  if (fault_.abort_status != 0) {
     worker_.telemetry().on_fault(service_id(), telemetry::FaultKind::abort);
-    reply_locally(fault_status_, "fault filter abort", telemetry::kFaultInjected, "fault_filter_abort");
+    reply_locally({.status = fault_.abort_status,
+                   .body = "fault filter abort",
+                   .flags = telemetry::kFaultInjected,
+                   .details = "fault_filter_abort",
+                   .grpc_status = fault_.abort_grpc_status});
     return;
   }
   retry_ = policy::RetryState(route_->retry);
@@ -206,6 +216,7 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
   request_body_bytes_ += payload.size();
   request_wire_bytes_ += wire_bytes;
   is_complete_ = is_complete;
+  if (stage_ == Stage::replying) return;
   const bool is_routed = stage_ != Stage::fault_delay;
   if (is_complete && is_routed) start_timeout_clock();
 
@@ -223,8 +234,9 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
   if (may_retry_ && kept_body_.size() > settings.retry_buffer_bytes) {
     may_retry_ = false;
     if (stage_ == Stage::backoff) {
-      reply_locally(507, "exceeded request buffer limit while retrying upstream", 0,
-                    "request_payload_exceeded_retry_buffer_limit");
+      reply_locally({.status = 507,
+                     .body = "exceeded request buffer limit while retrying upstream",
+                     .details = "request_payload_exceeded_retry_buffer_limit"});
     }
   }
 }
@@ -367,7 +379,7 @@ void Request::run_deferred(When) {
   is_complete_ = is_grpc_ = is_websocket_ = is_passthrough_ = is_tcp_ = may_retry_ = answers_head_ = false;
   response_is_chunked_ = closes_downstream_ = downstream_ended_ = upstream_ended_ = false;
   attempts_ = flags_ = 0;
-  status_ = fault_status_ = 0;
+  status_ = 0;
   service_time_ms_ = -1;
   grpc_status_ = -1;
   reported_received_ = reported_sent_ = 0;

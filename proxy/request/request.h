@@ -11,6 +11,7 @@
 #include "proxy/http1/head.h"
 #include "proxy/http1/write.h"
 #include "proxy/identity/source.h"
+#include "proxy/policy/fault.h"
 #include "proxy/policy/limits.h"
 #include "proxy/policy/retry.h"
 #include "proxy/telemetry/worker_telemetry.h"
@@ -76,6 +77,7 @@ class Request final : public upstream::User, public engine::Deferred {
     connecting,  // an attempt waits for a connection
     sent,        // an attempt waits for its response head
     backoff,
+    replying,    // with a reply of our own
     responding,  // the response head is on its way to the caller
     tunnel,
     done,
@@ -113,8 +115,15 @@ class Request final : public upstream::User, public engine::Deferred {
   void end_attempt(telemetry::AttemptOutcome outcome, std::uint16_t status, std::uint32_t flags);
   void drop_connection();
 
-  void reply_locally(std::uint16_t status, std::string_view body, std::uint32_t flags, std::string_view details,
-                     bool is_overloaded = false);
+  struct LocalReply {
+    std::uint16_t status = 0;
+    std::string_view body;
+    std::uint32_t flags = 0;
+    std::string_view details;
+    bool is_overloaded = false;
+    std::optional<std::int32_t> grpc_status = {};  // another than the status stands for
+  };
+  void reply_locally(const LocalReply& reply);
   void reply_reset(policy::ResetReason reason, int error_number);
   void reply_timeout(std::string_view details);
   void send_downstream(std::string_view bytes);
@@ -168,7 +177,7 @@ class Request final : public upstream::User, public engine::Deferred {
   bool may_retry_ = false;
   bool is_active_ = false;  // counted in the endpoint's active requests
   std::uint32_t attempts_ = 0;
-  std::uint16_t fault_status_ = 0;
+  policy::FaultDecision fault_ = {};
   std::string kept_body_;           // for a retry, or until there is a connection
   std::uint64_t counted_body_ = 0;  // of kept_body_, in the pod's budget
   base::TimePoint attempt_started_;

@@ -210,34 +210,46 @@ void Request::reply_reset(ResetReason reason, int error_number) {
   if (attempts_ > 1 && (flags_ & telemetry::kUpstreamRetryLimitExceeded) == 0) {
     worker_.telemetry().on_retry(service_id(), telemetry::RetryOutcome::failure);
   }
-  reply_locally(text.status, body, text.flag, details_, reason == ResetReason::overflow);
+  reply_locally({.status = text.status,
+                 .body = body,
+                 .flags = text.flag,
+                 .details = details_,
+                 .is_overloaded = reason == ResetReason::overflow});
 }
 
 void Request::reply_timeout(std::string_view details) {
-  reply_locally(504, "upstream request timeout", telemetry::kUpstreamRequestTimeout, details);
+  reply_locally({.status = 504,
+                 .body = "upstream request timeout",
+                 .flags = telemetry::kUpstreamRequestTimeout,
+                 .details = details});
 }
 
-void Request::reply_locally(std::uint16_t status, std::string_view body, std::uint32_t flags, std::string_view details,
-                            bool is_overloaded) {
-  status_ = status;
-  flags_ |= flags;
-  if (details.data() != details_.data()) details_ = details;
+void Request::reply_locally(const LocalReply& reply) {
+  if (!is_complete_ && !answers_head_) {
+    stage_ = Stage::replying;
+    downstream_->take_arrived();
+    if (stage_ == Stage::done) return;  // the caller is gone
+  }
+  status_ = reply.status;
+  flags_ |= reply.flags;
+  if (reply.details.data() != details_.data()) details_ = reply.details;
   const bool is_before_body = !is_complete_ || answers_head_;
   closes_downstream_ = is_before_body || !head_.is_keep_alive || worker_.is_draining();
   std::string& head = worker_.context().head;
   head.clear();
   http1::append_local_reply(head,
-                            {.status = status,
-                             .body = body,
-                             .is_overloaded = is_overloaded,
+                            {.status = reply.status,
+                             .body = reply.body,
+                             .is_overloaded = reply.is_overloaded,
                              .closes = closes_downstream_,
                              .is_head_request = head_.is_head_method,
                              .to_http10 = head_.minor_version == 0,
-                             .is_grpc = is_grpc_},
+                             .is_grpc = is_grpc_,
+                             .grpc_status = reply.grpc_status},
                             worker_.settings().server_header, worker_.http_date());
-  response_body_bytes_ += head_.is_head_method || is_grpc_ ? 0 : body.size();
+  response_body_bytes_ += head_.is_head_method || is_grpc_ ? 0 : reply.body.size();
   if (is_grpc_) {
-    grpc_status_ = http1::grpc_status_for(status);
+    grpc_status_ = reply.grpc_status.value_or(http1::grpc_status_for(reply.status));
     status_ = 200;
   }
   send_downstream(head);
@@ -262,7 +274,7 @@ void Request::reject(Downstream& downstream, std::uint16_t status, std::string_v
                                 : status == 431 ? "Request Header Fields Too Large"
                                 : status == 501 ? "Not Implemented"
                                                 : "Bad Request";
-  reply_locally(status, body, telemetry::kDownstreamProtocolError, details);
+  reply_locally({.status = status, .body = body, .flags = telemetry::kDownstreamProtocolError, .details = details});
 }
 
 void Request::reject_body(std::string_view details) {
@@ -272,7 +284,8 @@ void Request::reject_body(std::string_view details) {
     return;
   }
   if (is_active_) end_attempt(AttemptOutcome::reset, 0, telemetry::kDownstreamConnectionTermination);
-  reply_locally(400, "Bad Request", telemetry::kDownstreamProtocolError, details);
+  reply_locally(
+      {.status = 400, .body = "Bad Request", .flags = telemetry::kDownstreamProtocolError, .details = details});
 }
 
 void Request::send_downstream(std::string_view bytes) {
