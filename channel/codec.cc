@@ -412,7 +412,11 @@ void write(pb::NodeConfig& to, const config::NodeConfig& from) {
     write(*added.mutable_identity(), workload.identity);
     added.set_name(workload.name);
     added.set_name_space(workload.name_space);
-    for (const auto& [name, value] : workload.labels) (*added.mutable_labels())[name] = value;
+    for (const auto& [name, value] : workload.labels) {
+      pb::Label& label = *added.add_labels();
+      label.set_name(name);
+      label.set_value(value);
+    }
     added.set_route_table(workload.route_table);
   }
 }
@@ -430,11 +434,12 @@ std::shared_ptr<const config::NodeConfig> read(const pb::NodeConfig& from) {
   for (const pb::RouteTable& table : from.route_tables()) to->route_tables.push_back(read(table, backends));
   for (const pb::Workload& workload : from.workloads()) {
     if (workload.route_table() >= to->route_tables.size()) throw Invalid();
-    to->workloads.push_back({.identity = read(workload.identity()),
-                             .name = workload.name(),
-                             .name_space = workload.name_space(),
-                             .labels = {workload.labels().begin(), workload.labels().end()},
-                             .route_table = workload.route_table()});
+    config::Workload& added = to->workloads.emplace_back();
+    added.identity = read(workload.identity());
+    added.name = workload.name();
+    added.name_space = workload.name_space();
+    for (const pb::Label& label : workload.labels()) added.labels.emplace(label.name(), label.value());
+    added.route_table = workload.route_table();
   }
   return to;
 }

@@ -64,17 +64,20 @@ struct Backend {
   std::string subset;
   std::vector<Endpoint> endpoints;
   BackendPolicy policy;
+  bool operator==(const Backend&) const = default;
 };
 
 struct Destination {
   static constexpr std::uint32_t kUnknownBackend = 0xffffffff;  // host or subset that does not exist: 503 NC
   std::uint32_t backend = kUnknownBackend;
   std::uint32_t weight = 1;
+  bool operator==(const Destination&) const = default;
 };
 
 struct DirectResponse {
   std::uint16_t status = 0;
   std::string body;
+  bool operator==(const DirectResponse&) const = default;
 };
 
 struct Route {
@@ -88,12 +91,14 @@ struct Route {
   FaultPolicy fault;
   std::string decorator_operation;  // <fqdn>:<port>/<path match>*
   std::string origin;               // "policies/greeter.yaml:12 VirtualService default/greeter-service http[0]"
+  bool operator==(const Route&) const = default;
 };
 
 struct VirtualHost {
   std::string name;
   std::vector<std::string> domains;  // lower case, without port: "a.b", "*.b", "*"
   std::vector<Route> routes;         // first match wins; none matches: 404 NR
+  bool operator==(const VirtualHost&) const = default;
 };
 
 enum class UnknownHostPolicy : std::uint8_t { allow_any, registry_only };
@@ -102,12 +107,14 @@ enum class UnknownHostPolicy : std::uint8_t { allow_any, registry_only };
 struct PortRoutes {
   std::uint16_t port = 0;
   std::vector<VirtualHost> virtual_hosts;
+  bool operator==(const PortRoutes&) const = default;
 };
 
 // What the sources with the same view (namespace and matching labels) share.
 struct RouteTable {
   std::vector<PortRoutes> ports;
   UnknownHostPolicy unknown_hosts = UnknownHostPolicy::allow_any;
+  bool operator==(const RouteTable&) const = default;
 };
 
 // A source of requests. On a host: one Workload document; in a cluster: one workload of this node.
@@ -117,6 +124,7 @@ struct Workload {
   std::string name_space;
   Labels labels;
   std::uint32_t route_table = 0;
+  bool operator==(const Workload&) const = default;
 };
 
 struct NodeConfig {
@@ -126,6 +134,7 @@ struct NodeConfig {
   std::vector<Backend> backends;
   std::vector<RouteTable> route_tables;
   std::vector<Workload> workloads;
+  bool operator==(const NodeConfig&) const = default;
 };
 
 // One running instance of a workload: a pod, or on a host one cgroup. `cgroup_id` is what the kernel part reports.
@@ -135,6 +144,7 @@ struct Pod {
   std::string name;
   std::string name_space;
   std::uint32_t workload = 0;  // index into NodeConfig::workloads
+  bool operator==(const Pod&) const = default;
 };
 
 }  // namespace config

@@ -29,6 +29,7 @@ struct ProxySettings {
   bool reports_destination = true;  // telemetry.destinationReporter
   std::uint32_t max_series = 5000;
   std::string cluster_name = "Kubernetes";
+  bool operator==(const ProxySettings&) const = default;
 };
 
 }  // namespace config
