@@ -18,7 +18,7 @@ struct GzipWriter::Stream {
   Stream& operator=(const Stream&) = delete;
 
   z_stream z{};
-  std::array<char, 32 * 1024> out;
+  std::array<char, 32UL * 1024> out;
 };
 
 GzipWriter::GzipWriter(std::function<void(std::string_view)> sink)

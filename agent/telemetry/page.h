@@ -27,7 +27,7 @@ std::string bound_text(double bound);
 class Page {
  public:
   using Sink = std::function<void(std::string_view)>;
-  static constexpr std::size_t kPieceBytes = 64 * 1024;
+  static constexpr std::size_t kPieceBytes = 64UL * 1024;
 
   Page(PageFormat format, Sink sink);
 

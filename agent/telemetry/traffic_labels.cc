@@ -14,7 +14,6 @@ namespace agent::telemetry {
 
 using ::telemetry::Kind;
 using ::telemetry::Reporter;
-using ::telemetry::RequestProtocol;
 using ::telemetry::SeriesKey;
 
 namespace {

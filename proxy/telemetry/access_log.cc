@@ -1,11 +1,11 @@
 #include "proxy/telemetry/access_log.h"
 
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
 namespace proxy::telemetry {

@@ -15,8 +15,8 @@ namespace proxy::telemetry {
 // that does not take them makes this drop lines and count them; it never makes the worker wait.
 class AccessLog {
  public:
-  static constexpr std::size_t kWriteBytes = 16 * 1024;
-  static constexpr std::size_t kMaxPendingBytes = 64 * 1024;
+  static constexpr std::size_t kWriteBytes = 16UL * 1024;
+  static constexpr std::size_t kMaxPendingBytes = 64UL * 1024;
 
   // Lines are counted in `counters`, which outlives this.
   explicit AccessLog(WorkerTelemetry& counters);

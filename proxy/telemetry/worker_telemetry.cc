@@ -142,7 +142,7 @@ struct WorkerTelemetry::Cache {
     if (found != hosts.end()) return found->second;
     const std::uint32_t index = shards.resolve_host(name);
     // Spellings of one name, and names beyond the limit, are not worth remembering for ever.
-    if (hosts.size() < 4 * ::telemetry::kUnknownHosts) hosts.emplace(name, index);
+    if (hosts.size() < std::size_t{4} * ::telemetry::kUnknownHosts) hosts.emplace(name, index);
     return index;
   }
 
