@@ -43,6 +43,7 @@ struct Settings {
   ProxySettings proxy;  // limits, access log, cluster name, server header
 
   static base::SocketAddress default_admin_address();
+  bool operator==(const Settings&) const = default;
 };
 
 }  // namespace config

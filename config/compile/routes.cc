@@ -255,13 +255,16 @@ bool is_catch_all(const RouteMatch& match) {
 
 std::vector<std::string> domains_of(std::string_view host, std::string_view viewer_namespace, std::string_view domain) {
   std::vector<std::string> domains{std::string(host)};
-  if (is_wildcard(host)) return domains;
+  if (base::IpAddress::parse(host)) return domains;
   domains.push_back(std::string(host) + ".");
-  if (const auto name = kubernetes_name(host, domain)) {
-    if (name->second == viewer_namespace) domains.push_back(name->first);
-    domains.push_back(name->first + "." + name->second + ".svc");
-    domains.push_back(name->first + "." + name->second);
-  }
+  if (!host.ends_with(".svc." + std::string(domain))) return domains;
+  // name.namespace of name.namespace.svc.<domain>; name alone for clients of that namespace.
+  const std::string_view in_cluster = host.substr(0, host.find(".svc."));
+  const auto dot = in_cluster.find('.');
+  if (dot == in_cluster.npos) return domains;
+  if (in_cluster.substr(dot + 1) == viewer_namespace) domains.emplace_back(in_cluster.substr(0, dot));
+  domains.push_back(std::string(in_cluster) + ".svc");
+  domains.emplace_back(in_cluster);
   return domains;
 }
 

@@ -10,20 +10,23 @@ namespace {
 
 bool is_wildcard(std::string_view host) { return host.starts_with('*'); }
 
-// Of `name_space`, the rules of the most specific host that covers `host`; `exports_to` filters what is not for the
-// viewer's namespace.
-std::vector<const DestinationRule*> rules_of(const Documents& documents, std::string_view name_space,
-                                             std::string_view host, const Viewer& viewer) {
-  std::vector<const DestinationRule*> found;
+using Rules = std::vector<const DestinationRule*>;
+
+// Whether nobody outside its own namespace can see `rule`. A rule with a selector is private by itself.
+bool is_private(const DestinationRule& rule) {
+  if (rule.workload_selector) return true;
+  const auto is_own = [&](const std::string& entry) { return entry == "." || entry == rule.metadata.name_space; };
+  return !rule.export_to.empty() && std::all_of(rule.export_to.begin(), rule.export_to.end(), is_own);
+}
+
+// The rules of `name_space` that `is_candidate` lets through, for the most specific host that covers `host`.
+template <typename Predicate>
+Rules most_specific(const Documents& documents, std::string_view name_space, std::string_view host,
+                    Predicate is_candidate) {
+  Rules found;
   std::string_view best;
   for (const DestinationRule& rule : documents.destination_rules) {
-    if (rule.metadata.name_space != name_space || !covers_host(rule.host, host)) continue;
-    if (!is_visible(rule.export_to, name_space, viewer.name_space)) continue;
-    // A rule with a selector is private: it counts for matching clients of its own namespace only.
-    if (rule.workload_selector &&
-        (name_space != viewer.name_space || !includes(viewer.labels, *rule.workload_selector))) {
-      continue;
-    }
+    if (rule.metadata.name_space != name_space || !covers_host(rule.host, host) || !is_candidate(rule)) continue;
     const bool is_better =
         best.empty() || (is_wildcard(best) && (!is_wildcard(rule.host) || rule.host.size() > best.size()));
     if (is_better && rule.host != best) {
@@ -33,12 +36,36 @@ std::vector<const DestinationRule*> rules_of(const Documents& documents, std::st
     if (rule.host == best) found.push_back(&rule);
   }
   std::sort(found.begin(), found.end(), [](const DestinationRule* a, const DestinationRule* b) {
-    if (a->workload_selector.has_value() != b->workload_selector.has_value()) return a->workload_selector.has_value();
     if (is_older(a->metadata, b->metadata)) return true;
     if (is_older(b->metadata, a->metadata)) return false;
     return a < b;  // elements of one vector: document order
   });
   return found;
+}
+
+// Of one namespace's rules for a host: those whose selector picks the viewer stand alone, else those without one count.
+HostRules choose(const Rules& rules, const Viewer& viewer) {
+  const Labels* selector = nullptr;
+  for (const DestinationRule* rule : rules) {
+    if (selector == nullptr && rule->workload_selector && includes(viewer.labels, *rule->workload_selector)) {
+      selector = &*rule->workload_selector;
+    }
+  }
+  Rules chosen;
+  for (const DestinationRule* rule : rules) {
+    const bool counts = selector == nullptr ? !rule->workload_selector : rule->workload_selector == *selector;
+    if (counts) chosen.push_back(rule);
+  }
+  return HostRules(std::move(chosen));
+}
+
+// What `name_space`, which is not the viewer's, exports to it.
+Rules exported(const Documents& documents, std::string_view name_space, std::string_view host, const Viewer& viewer) {
+  Rules rules =
+      most_specific(documents, name_space, host, [](const DestinationRule& rule) { return !is_private(rule); });
+  std::erase_if(
+      rules, [&](const DestinationRule* rule) { return !is_visible(rule->export_to, name_space, viewer.name_space); });
+  return rules;
 }
 
 const TrafficPolicy* find_port(const TrafficPolicy& policy, std::uint16_t port) {
@@ -118,14 +145,17 @@ BackendPolicy HostRules::policy(std::uint16_t port, const Subset* subset, Semant
 HostRules find_rules(const Documents& documents, const Viewer& viewer, std::string_view host,
                      std::string_view service_namespace) {
   const std::string& root = documents.settings.root_namespace;
-  // For clients of the root namespace its rules are no closer than anybody's: they come last, as for all others.
-  if (viewer.name_space != root) {
-    if (auto rules = rules_of(documents, viewer.name_space, host, viewer); !rules.empty())
-      return HostRules(std::move(rules));
+  // For clients of the root namespace its public rules are no closer than anybody's: they come last, as for all others.
+  const Rules own = most_specific(documents, viewer.name_space, host, [&](const DestinationRule& rule) {
+    if (viewer.name_space == root) return is_private(rule);
+    return is_private(rule) || is_visible(rule.export_to, viewer.name_space, viewer.name_space);
+  });
+  // A namespace that has rules for the host ends the search even when none of their selectors picks the viewer.
+  if (!own.empty()) return choose(own, viewer);
+  if (const Rules rules = exported(documents, service_namespace, host, viewer); !rules.empty()) {
+    return choose(rules, viewer);
   }
-  if (auto rules = rules_of(documents, service_namespace, host, viewer); !rules.empty())
-    return HostRules(std::move(rules));
-  return HostRules(rules_of(documents, root, host, viewer));
+  return choose(exported(documents, root, host, viewer), viewer);
 }
 
 }  // namespace config

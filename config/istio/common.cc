@@ -35,13 +35,6 @@ bool is_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
-}
-
 // Kubernetes' qualified name and label value: letters, digits and -_. inside, letters or digits at the ends.
 bool is_label_text(std::string_view text) {
   if (text.empty() || text.size() > 63) return false;
@@ -84,6 +77,13 @@ std::string domain_problem(std::string_view domain) {
 
 }  // namespace
 
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return result;
+}
+
 std::string quoted(std::string_view text) {
   const bool is_long = text.size() > 80;
   return "\"" + std::string(text.substr(0, 80)) + (is_long ? "...\"" : "\"");
@@ -116,7 +116,7 @@ Origin origin_of(const Node& node, const Context& context) {
 }
 
 std::string expand_host(std::string_view host, const Context& context) {
-  std::string name = lower(host);
+  std::string name(host);
   if (name.find('.') != name.npos || is_wildcard(name) || name.find(':') != name.npos) return name;
   return name + "." + context.metadata.name_space + ".svc." + context.cluster_domain;
 }

@@ -36,7 +36,9 @@ std::span<const Field> metadata_fields();
 Metadata read_metadata(const Node& root, const std::string& file);
 Origin origin_of(const Node& node, const Context& context);
 
-// Lower case; a name without a dot becomes name.<namespace>.svc.<domain> (SEMANTICS 2.1).
+std::string lower(std::string_view text);
+
+// A name without a dot becomes name.<namespace>.svc.<domain> (SEMANTICS 2.1).
 std::string expand_host(std::string_view host, const Context& context);
 // "gw" -> "<namespace>/gw"; "mesh" stays.
 std::string expand_gateway(std::string_view gateway, const Context& context);

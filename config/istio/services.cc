@@ -46,10 +46,7 @@ constexpr Field kServiceEntry[] = {
 bool is_protocol(std::string_view text) {
   static constexpr std::string_view kProtocols[] = {"http", "https", "http2", "grpc",  "grpc-web", "tcp",
                                                     "tls",  "mongo", "mysql", "redis", "udp",      "hbone"};
-  std::string lowered(text);
-  for (char& c : lowered) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string lowered = lower(text);
   for (const std::string_view known : kProtocols) {
     if (lowered == known) return true;
   }
@@ -156,11 +153,7 @@ ServiceEntry read_service_entry(const Node& spec, const Context& context, Report
       check_host(item, report);
     }
     // Unlike those of a VirtualService, these names are taken as they are.
-    std::string host = item.text();
-    for (char& c : host) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    entry.hosts.push_back(std::move(host));
+    entry.hosts.push_back(lower(item.text()));
   }
   entry.addresses = read_addresses(spec["addresses"], report);
   entry.ports = read_service_entry_ports(spec["ports"], report);

@@ -10,18 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxDirectResponseBytes = std::size_t{1024} * 1024;
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return lower(x) == lower(y);
-  });
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
+bool equals_ignoring_case(std::string_view a, std::string_view b) { return lower(a) == lower(b); }
 
 void exclude(const Node& rule, std::string_view a, std::string_view b, Report& report) {
   if (rule[a] && rule[b]) {
@@ -466,7 +455,7 @@ VirtualService read_virtual_service(const Node& spec, const Context& context, Re
   const bool is_for_mesh =
       std::find(service.gateways.begin(), service.gateways.end(), "mesh") != service.gateways.end();
   check_hosts(spec["hosts"], is_for_mesh, report);
-  for (const std::string& host : spec["hosts"].texts()) service.hosts.push_back(expand_host(host, context));
+  for (const std::string& host : spec["hosts"].texts()) service.hosts.push_back(expand_host(lower(host), context));
   if (service.hosts.empty()) {
     for (const std::string_view name : {"gateways", "tls", "tcp"}) {
       if (!spec[name].items().empty()) {

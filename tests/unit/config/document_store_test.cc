@@ -1,0 +1,140 @@
+#include "config/document_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace config {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::string rule(const std::string& name, const std::string& timeout) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " + name +
+         "}\nspec: {hosts: [" + name + "], http: [{timeout: " + timeout + ", route: [{destination: {host: a}}]}]}\n";
+}
+
+void update(DocumentStore& store, std::vector<SourceFile> files) { store.update(files); }
+
+std::vector<std::string> timeouts(const DocumentStore& store) {
+  std::vector<std::string> result;
+  for (const VirtualService& service : store.documents().virtual_services) {
+    result.push_back(service.metadata.name + "=" + std::to_string(service.http.at(0).timeout->count()));
+  }
+  return result;
+}
+
+DocumentState state_of(const DocumentStore& store, std::string_view name) {
+  for (const DocumentStatus& status : store.statuses()) {
+    if (status.id.name == name) return status.state;
+  }
+  ADD_FAILURE() << "no status of " << name;
+  return DocumentState::active;
+}
+
+TEST(DocumentStore, TakesNewVersions) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s")}});
+  update(store, {{"f", rule("a", "2s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("a=2000"));
+  EXPECT_FALSE(store.has_errors());
+}
+
+TEST(DocumentStore, KeepsTheLastGoodVersionOfABadDocumentOnly) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s") + rule("b", "1s")}, {"g", rule("c", "1s")}});
+  update(store, {{"f", rule("a", "0s") + rule("b", "2s")}, {"g", rule("c", "3s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("a=1000", "b=2000", "c=3000"));
+  EXPECT_TRUE(store.has_errors());
+  EXPECT_EQ(state_of(store, "a"), DocumentState::rejected);
+  EXPECT_TRUE(store.statuses().at(0).is_in_force);
+  EXPECT_EQ(state_of(store, "b"), DocumentState::active);
+  // Still bad, still the same version; then good again.
+  update(store, {{"f", rule("a", "oops") + rule("b", "2s")}, {"g", rule("c", "3s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("a=1000", "b=2000", "c=3000"));
+  update(store, {{"f", rule("a", "9s") + rule("b", "2s")}, {"g", rule("c", "3s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("a=9000", "b=2000", "c=3000"));
+  EXPECT_FALSE(store.has_errors());
+}
+
+TEST(DocumentStore, HasNothingToKeepOfADocumentThatWasNeverGood) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "0s") + rule("b", "2s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("b=2000"));
+  EXPECT_FALSE(store.statuses().at(0).is_in_force);
+}
+
+TEST(DocumentStore, KeepsAFilesDocumentsWhenOneOfThemCannotEvenBeRead) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s") + rule("b", "1s")}, {"g", rule("c", "1s")}});
+  update(store, {{"f", "---\n{broken: [\n" + rule("b", "2s")}, {"g", rule("c", "2s")}});
+  EXPECT_THAT(timeouts(store), ::testing::UnorderedElementsAre("a=1000", "b=2000", "c=2000"));
+  ASSERT_THAT(store.findings(), SizeIs(1));
+  EXPECT_EQ(store.findings()[0].reason, Reason::syntax);
+  EXPECT_EQ(state_of(store, "a"), DocumentState::rejected);
+  EXPECT_EQ(store.statuses().at(0).id.kind, "unknown");
+}
+
+TEST(DocumentStore, ForgetsWhatWasDeleted) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s") + rule("b", "1s")}, {"g", rule("c", "1s")}});
+  update(store, {{"f", rule("b", "1s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("b=1000"));
+  update(store, {});
+  EXPECT_THAT(timeouts(store), IsEmpty());
+  EXPECT_THAT(store.statuses(), IsEmpty());
+}
+
+TEST(DocumentStore, FollowsADocumentThatMovesToAnotherFile) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s")}});
+  update(store, {{"g", rule("a", "2s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("a=2000"));
+}
+
+TEST(DocumentStore, RefusesTheSecondOfTwoWithOneName) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s")}, {"g", rule("a", "2s")}});
+  EXPECT_THAT(timeouts(store), ElementsAre("a=1000"));
+  ASSERT_THAT(store.findings(), SizeIs(1));
+  EXPECT_EQ(store.findings()[0].reason, Reason::conflict);
+  EXPECT_EQ(store.findings()[0].to_string(),
+            "g:2:1: VirtualService default/a is there already, at f:2; remove one of them");
+}
+
+TEST(DocumentStore, TellsPartialAndInactiveDocumentsApart) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s") + R"(
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: partial}
+spec: {hosts: [p], http: [{mirror: {host: m}, route: [{destination: {host: a}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: gateway}
+spec: {hosts: [g], gateways: [edge], http: [{route: [{destination: {host: a}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: dns}
+spec: {hosts: [a.b], resolution: DNS}
+)"}});
+  EXPECT_EQ(state_of(store, "a"), DocumentState::active);
+  EXPECT_EQ(state_of(store, "partial"), DocumentState::partial);
+  EXPECT_EQ(state_of(store, "gateway"), DocumentState::inactive);
+  EXPECT_EQ(state_of(store, "dns"), DocumentState::inactive);
+}
+
+TEST(DocumentStore, PutsErrorsBeforeRemarks) {
+  DocumentStore store;
+  update(store, {{"f", rule("a", "1s}, {mirror: {host: m}") + rule("b", "0s")}});
+  ASSERT_FALSE(store.findings().empty());
+  EXPECT_EQ(store.findings().front().severity, Severity::error);
+}
+
+}  // namespace
+}  // namespace config

@@ -1,0 +1,133 @@
+#include "config/yaml/parse.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/yaml/node.h"
+
+namespace config::yaml {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+Value parse_one(std::string_view text) {
+  auto documents = parse(text);
+  EXPECT_THAT(documents, SizeIs(1));
+  EXPECT_TRUE(documents.at(0).value.has_value()) << (documents[0].error ? documents[0].error->message : "");
+  return *documents.at(0).value;
+}
+
+std::string error_of(std::string_view text, const Limits& limits = {}) {
+  for (const ParsedDocument& document : parse(text, limits)) {
+    if (document.error) {
+      return std::to_string(document.error->mark.line) + ":" + std::to_string(document.error->mark.column) + ": " +
+             document.error->message;
+    }
+  }
+  return "";
+}
+
+TEST(Parse, RemembersWhereEverythingStands) {
+  const Value value = parse_one("a: 1\nb:\n  - x\n  - y: 2\n");
+  EXPECT_EQ(value.members.at(1).mark, (Mark{2, 1}));
+  const Value& list = *value.find("b");
+  EXPECT_EQ(list.items.at(0).mark, (Mark{3, 5}));
+  EXPECT_EQ(list.items.at(1).find("y")->mark, (Mark{4, 8}));
+}
+
+TEST(Parse, TellsQuotedTextFromNumbersAndBooleans) {
+  const std::pair<const char*, ScalarType> kCases[] = {
+      {"3", ScalarType::integer},      {"-3", ScalarType::integer},   {"0x1F", ScalarType::integer},
+      {"3.5", ScalarType::number},     {"1e3", ScalarType::number},   {".5", ScalarType::number},
+      {".inf", ScalarType::number},    {"true", ScalarType::boolean}, {"off", ScalarType::boolean},
+      {"\"3\"", ScalarType::text},     {"'true'", ScalarType::text},  {"!!str 3", ScalarType::text},
+      {"|\n  3", ScalarType::text},    {"5xx", ScalarType::text},     {"1.2.3", ScalarType::text},
+      {"v1", ScalarType::text},        {"1e", ScalarType::text},      {"0x", ScalarType::text},
+      {"127.0.0.1", ScalarType::text}, {"-", ScalarType::text},
+  };
+  for (const auto& [text, expected] : kCases) {
+    if (std::string_view(text) == "-") continue;
+    EXPECT_EQ(parse_one(std::string("k: ") + text).find("k")->scalar_type(), expected) << text;
+  }
+}
+
+TEST(Parse, SplitsDocumentsAndKeepsTheirLines) {
+  const auto documents = parse("# only a comment\n---\na: 1\n---\n---\n# nothing\n...\n%YAML 1.2\n---\nb: 2\n");
+  ASSERT_THAT(documents, SizeIs(2));
+  EXPECT_EQ(documents[0].value->members.at(0).mark.line, 3);
+  EXPECT_EQ(documents[1].value->members.at(0).mark.line, 10);
+}
+
+TEST(Parse, KeepsOtherDocumentsWhenOneIsBroken) {
+  const auto documents = parse("a: 1\n---\nb: [1\n---\nc: 3\n");
+  ASSERT_THAT(documents, SizeIs(3));
+  EXPECT_TRUE(documents[0].value.has_value());
+  EXPECT_TRUE(documents[1].error.has_value());
+  EXPECT_TRUE(documents[2].value.has_value());
+}
+
+TEST(Parse, ReadsJsonAndWindowsLinesAndAByteOrderMark) {
+  EXPECT_EQ(parse_one(R"({"a": {"b": [1, "2"]}})").find("a")->find("b")->items.size(), 2);
+  EXPECT_EQ(parse_one("a: 1\r\nb: x\r\n").find("b")->text, "x");
+  EXPECT_EQ(parse_one("\xef\xbb\xbf"
+                      "a: 1\n")
+                .find("a")
+                ->text,
+            "1");
+}
+
+TEST(Parse, ExpandsAliases) {
+  const Value value = parse_one("a: &x {v: 1}\nb: *x\nc: &y z\nd: [*y, *y]\n");
+  EXPECT_EQ(value.find("b")->find("v")->text, "1");
+  EXPECT_EQ(value.find("d")->items.at(1).text, "z");
+}
+
+TEST(Parse, RefusesWhatOthersOverlook) {
+  EXPECT_EQ(error_of("a: 1\nb: 2\na: 3\n"), "3:1: the key \"a\" is there twice; remove one");
+  EXPECT_EQ(error_of("a: &x {k: 1}\nb:\n  <<: *x\n"),
+            "3:3: merge keys (<<) are not supported, as in Kubernetes; write the fields out");
+  EXPECT_EQ(error_of("a: !!binary aGk=\n"),
+            "1:4: the tag \"tag:yaml.org,2002:binary\" is not supported; only !!str is");
+  EXPECT_EQ(error_of("a: !mine {b: 1}\n"), "1:4: the tag \"!mine\" is not supported; only !!str is");
+  EXPECT_EQ(error_of("? [a, b]\n: 1\n"), "1:3: a key must be plain text, not a list or a mapping");
+  EXPECT_EQ(error_of("{a: 1} b\n"), "1:8: text after the end of the document; put --- on a line before it");
+  EXPECT_EQ(error_of("a: 1\nb: \x04\nc: 2\n"),
+            "2:4: the control byte 0x04 may not stand in a document; inside double quotes write it as an escape");
+  EXPECT_THAT(error_of("a: [1, 2\nb: 3\n"), HasSubstr("2:"));
+  EXPECT_THAT(error_of("a: *nobody\n"), HasSubstr("1:4: "));
+  EXPECT_THAT(error_of("a: &x [*x]\n"), HasSubstr("1:8: "));
+  EXPECT_THAT(error_of("\tb: 1\n"), HasSubstr("1:"));
+}
+
+TEST(Parse, BoundsWhatADocumentMayAskFor) {
+  // Each level has ten times the values of the one before: ten thousand million in all.
+  std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int i = 1; i < 10; ++i) {
+    const std::string alias = "*a" + std::to_string(i - 1);
+    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + alias;
+    for (int j = 0; j < 9; ++j) bomb += "," + alias;
+    bomb += "]\n";
+  }
+  EXPECT_THAT(error_of(bomb), HasSubstr("values"));
+  std::string nested_anchors;
+  for (int i = 0; i < 40; ++i) nested_anchors += "&n" + std::to_string(i) + " [";
+  for (int i = 0; i < 2000; ++i) nested_anchors += "x,";
+  EXPECT_THAT(error_of(nested_anchors + "x" + std::string(40, ']'), {.max_nodes = 10'000}),
+              HasSubstr("too many values under anchors"));
+  EXPECT_THAT(error_of(std::string(200, '[') + std::string(200, ']')), HasSubstr("nested deeper than 64 levels"));
+  EXPECT_THAT(error_of(std::string(100'000, '[')), HasSubstr("1:"));
+  EXPECT_THAT(error_of("a: 1\n", {.max_file_bytes = 4}), HasSubstr("the file has 5 bytes; at most 4 are allowed"));
+  std::string deep_alias = "a: &a " + std::string(40, '[') + std::string(40, ']') + "\nb: " + std::string(40, '[') +
+                           "*a" + std::string(40, ']') + "\n";
+  EXPECT_THAT(error_of(deep_alias), HasSubstr("nested deeper than 64 levels"));
+}
+
+TEST(Parse, HasNothingToSayAboutNothing) {
+  EXPECT_THAT(parse(""), IsEmpty());
+  EXPECT_THAT(parse("\n# comment\n---\n...\n---\n~\n"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace config::yaml
