@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Redirect a connect() or let it pass, and why: pure, because the kernel cannot test-run cgroup/connect programs. Built
+ * into the program and into tests/unit/bpf.
+ */
+#ifndef FAIRLEAD_BPF_REDIRECT_DECISION_H
+#define FAIRLEAD_BPF_REDIRECT_DECISION_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include "bpf/abi.h"
+
+/* IPPROTO_TCP and IPPROTO_MPTCP; linux/in.h does not get along with the C library's header in user space. */
+#define FAIRLEAD_TCP 6
+#define FAIRLEAD_MPTCP 262
+
+struct redirect_facts {
+	__u32 protocol; /* of the socket */
+	__u32 bound_device; /* interface index; 0: none */
+	bool is_active; /* the agent has opened the cgroup for redirection */
+	bool is_ours; /* the agent wants this destination */
+	bool has_listener; /* the proxy listens in this network namespace, for this family */
+};
+
+/*
+ * FAIRLEAD_REDIRECTED or the first reason to pass. Destinations that are not ours come before everything that is only
+ * wrong with the socket: the other reasons count connections that would have been redirected.
+ */
+static inline enum fairlead_counter decide_redirect(const struct redirect_facts *facts)
+{
+	if (facts->protocol != FAIRLEAD_TCP && facts->protocol != FAIRLEAD_MPTCP)
+		return FAIRLEAD_PASSED_NOT_TCP;
+	if (!facts->is_ours)
+		return FAIRLEAD_PASSED_NOT_OURS;
+	if (facts->protocol == FAIRLEAD_MPTCP)
+		return FAIRLEAD_PASSED_MPTCP;
+	if (!facts->is_active)
+		return FAIRLEAD_PASSED_INACTIVE;
+	if (facts->bound_device != 0)
+		return FAIRLEAD_PASSED_BOUND_TO_DEVICE;
+	if (!facts->has_listener)
+		return FAIRLEAD_PASSED_NO_LISTENER;
+	return FAIRLEAD_REDIRECTED;
+}
+
+#endif
