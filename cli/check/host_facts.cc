@@ -19,6 +19,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "base/mounts.h"
 #include "base/unique_fd.h"
 #include "cli/http/client.h"
 
@@ -175,37 +176,6 @@ std::uint64_t effective_capabilities() {
   return line == std::string::npos ? 0 : std::strtoull(status.c_str() + line + 7, nullptr, 16);
 }
 
-struct MountLine {
-  std::string_view mount_point, file_system;
-};
-
-// "36 35 98:0 /root /mount/point options - type source ...": the fifth word, and the one after the lone dash.
-MountLine read_mount_line(std::string_view line) {
-  MountLine mount;
-  bool is_after_dash = false;
-  for (int word = 0; !line.empty(); ++word) {
-    const auto end = std::min(line.find(' '), line.size());
-    const auto text = line.substr(0, end);
-    if (word == 4) mount.mount_point = text;
-    if (is_after_dash) {
-      mount.file_system = text;
-      break;
-    }
-    is_after_dash = word > 5 && text == "-";
-    line.remove_prefix(std::min(end + 1, line.size()));
-  }
-  return mount;
-}
-
-template <typename Visit>
-void for_each_mount(std::string_view mountinfo, Visit visit) {
-  while (!mountinfo.empty()) {
-    const auto end = std::min(mountinfo.find('\n'), mountinfo.size());
-    visit(read_mount_line(mountinfo.substr(0, end)));
-    mountinfo.remove_prefix(std::min(end + 1, mountinfo.size()));
-  }
-}
-
 }  // namespace
 
 const std::vector<Capability>& needed_capabilities() {
@@ -218,31 +188,14 @@ const std::vector<Capability>& needed_capabilities() {
   return kNeeded;
 }
 
-std::optional<std::string> find_cgroup2(std::string_view mountinfo) {
-  std::optional<std::string> found;
-  for_each_mount(mountinfo, [&](const MountLine& mount) {
-    if (mount.file_system != "cgroup2") return;
-    if (!found || mount.mount_point.size() < found->size()) found = std::string(mount.mount_point);
-  });
-  return found;
-}
-
-bool has_mount(std::string_view mountinfo, std::string_view mount_point, std::string_view file_system) {
-  bool found = false;
-  for_each_mount(mountinfo, [&](const MountLine& mount) {
-    found = found || (mount.mount_point == mount_point && mount.file_system == file_system);
-  });
-  return found;
-}
-
 HostFacts gather_host_facts() {
   HostFacts facts;
   utsname name{};
   if (::uname(&name) == 0) facts.kernel_release = name.release;
-  const auto mounts = read_file("/proc/self/mountinfo");
-  facts.cgroup2 = find_cgroup2(mounts);
+  const auto mounts = base::read_mountinfo();
+  facts.cgroup2 = base::find_cgroup2(mounts);
   facts.cgroup2_is_writable = facts.cgroup2 && ::access(facts.cgroup2->c_str(), W_OK) == 0;
-  facts.bpffs_is_mounted = has_mount(mounts, "/sys/fs/bpf", "bpf");
+  facts.bpffs_is_mounted = base::has_mount(mounts, "/sys/fs/bpf", "bpf");
   facts.effective_capabilities = effective_capabilities();
   facts.probes = try_features(facts.cgroup2);
   facts.has_seccomp_filters = read_file("/proc/self/status").find("Seccomp_filters:") != std::string::npos;

@@ -54,9 +54,4 @@ struct HostFacts {
 // Looks at this machine. Needs no privilege; what it may not see counts as missing.
 HostFacts gather_host_facts();
 
-// The mount point of a cgroup2 hierarchy in the text of /proc/self/mountinfo. On a hybrid host that is not the first
-// cgroup mount; several cgroup2 mounts: the shortest path.
-std::optional<std::string> find_cgroup2(std::string_view mountinfo);
-bool has_mount(std::string_view mountinfo, std::string_view mount_point, std::string_view file_system);
-
 }  // namespace cli::check

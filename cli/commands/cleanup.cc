@@ -12,7 +12,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "cli/check/host_facts.h"
+#include "base/mounts.h"
 #include "cli/exit_code.h"
 
 namespace cli {
@@ -102,7 +102,7 @@ int run_cleanup(const CleanupOptions& /*options*/) {
     std::fprintf(stderr, "fairlead cleanup: an agent is running (process %d); end it first: kill %d\n", pid, pid);
     return kBad;
   }
-  const auto cgroup2 = check::find_cgroup2(read_file("/proc/self/mountinfo"));
+  const auto cgroup2 = base::find_cgroup2(base::read_mountinfo());
   const auto cleaned = clean_up({"/sys/fs/bpf/fairlead", cgroup2 ? *cgroup2 + "/fairlead" : ""});
   if (!cleaned) {
     std::fprintf(stderr, "fairlead cleanup: %s\n", cleaned.error().message.c_str());

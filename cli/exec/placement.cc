@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mounts.h"
 #include "base/unique_fd.h"
 #include "cli/admin/client.h"
 #include "cli/admin/node_view.h"
-#include "cli/check/host_facts.h"
 #include "cli/exec/hosts_file.h"
 #include "cli/interrupt.h"
 
@@ -108,7 +108,7 @@ base::Result<Placement> Placement::prepare(const base::SocketAddress& address, c
   const auto node = ask(address);
   if (!node) return tl::unexpected(node.error());
   if (find_workload(*node, name_space, workload) == nullptr) return unknown_workload(*node, name_space, workload);
-  const auto cgroup2 = check::find_cgroup2(read_file("/proc/self/mountinfo"));
+  const auto cgroup2 = base::find_cgroup2(base::read_mountinfo());
   if (!cgroup2) return base::fail(base::Errc::unavailable, "no cgroup2 hierarchy is mounted; see `fairlead check`");
 
   auto cgroup = WorkloadCgroup::create(*cgroup2, name_space, workload, instance);

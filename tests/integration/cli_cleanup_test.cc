@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/check/host_facts.h"
+#include "base/mounts.h"
 #include "cli/commands/cleanup.h"
 #include "cli/demo/examples.h"
 #include "cli/demo/temporary_directory.h"
@@ -61,14 +61,7 @@ TEST_F(Cleanup, NothingToRemoveIsGood) {
 }
 
 TEST_F(Cleanup, RemovesCgroupsThatHaveEndedAndLeavesThoseInUse) {
-  const auto cgroup2 = []() -> std::optional<std::string> {
-    std::string text;
-    if (std::FILE* mounts = std::fopen("/proc/self/mountinfo", "re")) {
-      for (int c = std::fgetc(mounts); c != EOF; c = std::fgetc(mounts)) text += static_cast<char>(c);
-      std::fclose(mounts);
-    }
-    return check::find_cgroup2(text);
-  }();
+  const auto cgroup2 = base::find_cgroup2(base::read_mountinfo());
   if (::geteuid() != 0 || !cgroup2) GTEST_SKIP() << "needs root and a cgroup2 hierarchy";
   const std::string root = *cgroup2 + "/fairlead-cleanup-test-" + std::to_string(::getpid());
   fs::create_directories(root + "/workloads/default.ended/1");

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/check/host_facts.h"
+#include "base/mounts.h"
 #include "cli/process.h"
 #include "tests/integration/cli_scripted_server.h"
 
@@ -43,7 +43,7 @@ struct Ran {
 class Exec : public testing::Test {
  protected:
   void SetUp() override {
-    const auto cgroup2 = check::find_cgroup2(read_file("/proc/self/mountinfo"));
+    const auto cgroup2 = base::find_cgroup2(base::read_mountinfo());
     if (::geteuid() != 0 || !cgroup2) GTEST_SKIP() << "needs root and a cgroup2 hierarchy";
     // A name of its own, so that a real agent on this machine is not concerned.
     workload_ = "exec-test-" + std::to_string(::getpid());
