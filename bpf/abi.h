@@ -66,9 +66,9 @@ struct fairlead_handoff {
 };
 FAIRLEAD_SIZE(fairlead_handoff, 40);
 
-/* Kept with a caller's socket (`callers`) while it is redirected. */
+/* Kept with each TCP socket a caller makes (`callers`). */
 struct fairlead_caller {
-	struct fairlead_handoff handoff;
+	struct fairlead_handoff handoff; /* caller_cookie 0: not redirected */
 	struct fairlead_flow flow; /* port 0 until the kernel has chosen one */
 };
 FAIRLEAD_SIZE(fairlead_caller, 72);
@@ -90,13 +90,12 @@ enum fairlead_counter {
 	FAIRLEAD_REDIRECTED,
 
 	FAIRLEAD_PASSED_NOT_TCP,
-	FAIRLEAD_PASSED_MPTCP, /* its handshake needs the real peer */
 	FAIRLEAD_PASSED_NOT_OURS, /* a destination nothing is to be done for */
 	FAIRLEAD_PASSED_INACTIVE, /* the cgroup is being attached or detached */
+	FAIRLEAD_PASSED_UNSEEN_SOCKET, /* the kernel's own, as MPTCP's are, or made before the cgroup was attached */
 	FAIRLEAD_PASSED_BOUND_TO_DEVICE, /* would hang: loopback is not reachable through a device */
 	FAIRLEAD_PASSED_NO_LISTENER, /* no proxy, or a stranger on its port */
 	FAIRLEAD_PASSED_MAP_FULL, /* too many handshakes at once */
-	FAIRLEAD_PASSED_NO_MEMORY, /* for the record kept with the socket */
 
 	FAIRLEAD_HANDOFF_LOST, /* redirected, but the proxy cannot learn where to. Must stay 0 */
 

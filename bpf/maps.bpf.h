@@ -38,7 +38,10 @@ struct {
 	__type(value, struct fairlead_listener);
 } listeners SEC(".maps");
 
-/* Kept with the caller's socket: written by connect, read by getpeername and the socket's events. */
+/*
+ * Kept with each TCP socket made in an opted-in cgroup: made with it, written by connect, read by getpeername and the
+ * socket's events. No memory for it: the socket counts as unseen, and its connections pass.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

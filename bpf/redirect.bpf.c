@@ -2,6 +2,7 @@
 /*
  * Redirects connections of opted-in cgroups to the proxy and tells the proxy where they were going.
  *
+ *   create          caller: note the sockets that processes make
  *   connect4/6      caller: decide; remember the destination with the socket; reserve a handoff; rewrite the address
  *   caller_events   caller: the source port is known, enter the handoff; the socket closes, withdraw it
  *   accept_events   proxy: the connection is established, move the handoff to its socket
@@ -131,37 +132,34 @@ static __always_inline void withdraw(struct fairlead_caller *caller)
 	bpf_map_delete_elem(&reservations, &cookie);
 }
 
-/* Of a connect() of this socket that failed; getpeername must not tell of it. */
-static __always_inline void forget_earlier(struct bpf_sock *sk)
+static __always_inline bool is_redirected(const struct fairlead_caller *caller)
 {
-	struct fairlead_caller *caller = bpf_sk_storage_get(&callers, sk, NULL, 0);
-
-	if (!caller)
-		return;
-	withdraw(caller);
-	bpf_sk_storage_delete(&callers, sk);
+	return caller && caller->handoff.caller_cookie;
 }
 
-static __always_inline enum fairlead_counter remember(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
+/* Of a connect() of this socket that failed; getpeername must not tell of it. */
+static __always_inline void forget_earlier(struct fairlead_caller *caller)
+{
+	if (!is_redirected(caller))
+		return;
+	withdraw(caller);
+	caller->handoff.caller_cookie = 0;
+}
+
+static __always_inline enum fairlead_counter remember(struct bpf_sock_addr *ctx, struct fairlead_caller *caller,
 						      const struct fairlead_destination *destination,
 						      __u64 cgroup_id, __u64 netns_id)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
-	struct fairlead_caller *caller;
 	__u8 reserved = 1;
 
-	caller = bpf_sk_storage_get(&callers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!caller)
-		return FAIRLEAD_PASSED_NO_MEMORY;
+	if (bpf_map_update_elem(&reservations, &cookie, &reserved, BPF_ANY))
+		return FAIRLEAD_PASSED_MAP_FULL;
 	__builtin_memcpy(caller->handoff.original.address, destination->address, sizeof(destination->address));
 	caller->handoff.original.port = destination->port;
 	caller->handoff.original.cgroup_id = cgroup_id;
 	caller->handoff.caller_cookie = cookie;
 	caller->flow.netns_id = netns_id;
-	if (bpf_map_update_elem(&reservations, &cookie, &reserved, BPF_ANY)) {
-		bpf_sk_storage_delete(&callers, sk);
-		return FAIRLEAD_PASSED_MAP_FULL;
-	}
 	return FAIRLEAD_REDIRECTED;
 }
 
@@ -170,31 +168,44 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
 	struct fairlead_destination destination = { .port = (__be16)ctx->user_port };
 	__u64 cgroup_id = workload->cgroup_id;
+	struct fairlead_caller *caller;
 	struct bpf_sock *sk = ctx->sk;
 	enum fairlead_counter verdict;
 	__u64 netns_id = 0;
 
 	if (!sk)
 		return false;
+	caller = bpf_sk_storage_get(&callers, sk, NULL, 0);
+	forget_earlier(caller);
 	store(destination.address, address);
 	struct redirect_facts facts = {
 		.protocol = ctx->protocol,
 		.bound_device = sk->bound_dev_if,
 		.is_active = cgroup_id != 0,
+		.is_seen = caller != NULL,
 		.is_ours = bpf_map_lookup_elem(&destinations, &destination) != NULL,
 	};
-	if (facts.protocol == FAIRLEAD_TCP) {
-		forget_earlier(sk);
-		if (facts.is_ours && facts.is_active)
-			netns_id = find_listener(ctx, is_v4(address));
-	}
+	if (facts.is_ours && facts.is_seen && facts.is_active)
+		netns_id = find_listener(ctx, is_v4(address));
 	facts.has_listener = netns_id != 0;
 
 	verdict = decide_redirect(&facts);
-	if (verdict == FAIRLEAD_REDIRECTED)
-		verdict = remember(ctx, sk, &destination, cgroup_id, netns_id);
+	if (verdict == FAIRLEAD_REDIRECTED && caller)
+		verdict = remember(ctx, caller, &destination, cgroup_id, netns_id);
 	count(verdict);
 	return verdict == FAIRLEAD_REDIRECTED;
+}
+
+/*
+ * Not run for sockets that the kernel makes for itself. That is the only way to tell a subflow of MPTCP, which looks
+ * like any TCP socket when it connects and must reach the real peer.
+ */
+SEC("cgroup/sock_create")
+int create(struct bpf_sock *sk)
+{
+	if (sk->protocol == FAIRLEAD_TCP)
+		bpf_sk_storage_get(&callers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	return PASS;
 }
 
 SEC("cgroup/connect4")
@@ -232,8 +243,9 @@ int connect6(struct bpf_sock_addr *ctx)
 static __always_inline struct fairlead_caller *redirected_caller(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
+	struct fairlead_caller *caller = sk ? bpf_sk_storage_get(&callers, sk, NULL, 0) : NULL;
 
-	return sk ? bpf_sk_storage_get(&callers, sk, NULL, 0) : NULL;
+	return is_redirected(caller) ? caller : NULL;
 }
 
 SEC("cgroup/getpeername4")
@@ -271,7 +283,7 @@ int release(struct bpf_sock *sk)
 	struct fairlead_caller *caller = bpf_sk_storage_get(&callers, sk, NULL, 0);
 
 	/* With a port the SYN has left: the socket's end is an event of its own, maybe long after close(). */
-	if (caller && !caller->flow.port)
+	if (is_redirected(caller) && !caller->flow.port)
 		withdraw(caller);
 	return PASS;
 }
@@ -303,7 +315,7 @@ int caller_events(struct bpf_sock_ops *ctx)
 	if (!sk)
 		return PASS;
 	caller = bpf_sk_storage_get(&callers, sk, NULL, 0);
-	if (!caller)
+	if (!caller || !is_redirected(caller))
 		return PASS;
 	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
 		enter_handoff(ctx, caller);

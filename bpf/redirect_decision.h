@@ -11,14 +11,14 @@
 
 #include "bpf/abi.h"
 
-/* IPPROTO_TCP and IPPROTO_MPTCP; linux/in.h does not get along with the C library's header in user space. */
+/* IPPROTO_TCP; linux/in.h does not get along with the C library's header in user space. */
 #define FAIRLEAD_TCP 6
-#define FAIRLEAD_MPTCP 262
 
 struct redirect_facts {
 	__u32 protocol; /* of the socket */
 	__u32 bound_device; /* interface index; 0: none */
 	bool is_active; /* the agent has opened the cgroup for redirection */
+	bool is_seen; /* a process made the socket while the programs were attached */
 	bool is_ours; /* the agent wants this destination */
 	bool has_listener; /* the proxy listens in this network namespace, for this family */
 };
@@ -29,14 +29,14 @@ struct redirect_facts {
  */
 static inline enum fairlead_counter decide_redirect(const struct redirect_facts *facts)
 {
-	if (facts->protocol != FAIRLEAD_TCP && facts->protocol != FAIRLEAD_MPTCP)
+	if (facts->protocol != FAIRLEAD_TCP)
 		return FAIRLEAD_PASSED_NOT_TCP;
 	if (!facts->is_ours)
 		return FAIRLEAD_PASSED_NOT_OURS;
-	if (facts->protocol == FAIRLEAD_MPTCP)
-		return FAIRLEAD_PASSED_MPTCP;
 	if (!facts->is_active)
 		return FAIRLEAD_PASSED_INACTIVE;
+	if (!facts->is_seen)
+		return FAIRLEAD_PASSED_UNSEEN_SOCKET;
 	if (facts->bound_device != 0)
 		return FAIRLEAD_PASSED_BOUND_TO_DEVICE;
 	if (!facts->has_listener)

@@ -36,9 +36,10 @@ using cgroup_links::Hook;
 
 // What looks at redirected connections comes before what redirects them, and goes after it.
 constexpr std::array kCallerHooks{
-    Hook{"getpeername4", BPF_CGROUP_INET4_GETPEERNAME}, Hook{"getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
-    Hook{"release", BPF_CGROUP_INET_SOCK_RELEASE},      Hook{"caller_events", BPF_CGROUP_SOCK_OPS},
-    Hook{"connect4", BPF_CGROUP_INET4_CONNECT},         Hook{"connect6", BPF_CGROUP_INET6_CONNECT},
+    Hook{"create", BPF_CGROUP_INET_SOCK_CREATE},        Hook{"getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
+    Hook{"getpeername6", BPF_CGROUP_INET6_GETPEERNAME}, Hook{"release", BPF_CGROUP_INET_SOCK_RELEASE},
+    Hook{"caller_events", BPF_CGROUP_SOCK_OPS},         Hook{"connect4", BPF_CGROUP_INET4_CONNECT},
+    Hook{"connect6", BPF_CGROUP_INET6_CONNECT},
 };
 constexpr std::array kProxyHooks{
     Hook{"getsockopt", BPF_CGROUP_GETSOCKOPT},
@@ -52,13 +53,12 @@ struct VerdictName {
 constexpr std::array<VerdictName, FAIRLEAD_COUNTERS> kVerdictNames{{
     {"redirected", "-"},
     {"passed", "not_tcp"},
-    {"passed", "mptcp"},
     {"passed", "not_a_service"},
     {"passed", "inactive"},
+    {"passed", "unseen_socket"},
     {"passed", "bound_to_device"},
     {"passed", "no_listener"},
     {"passed", "map_full"},
-    {"passed", "no_memory"},
     {"lost", "handoff"},
 }};
 

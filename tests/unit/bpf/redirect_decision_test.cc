@@ -6,7 +6,12 @@
 namespace {
 
 redirect_facts redirectable() {
-  return {.protocol = IPPROTO_TCP, .bound_device = 0, .is_active = true, .is_ours = true, .has_listener = true};
+  return {.protocol = IPPROTO_TCP,
+          .bound_device = 0,
+          .is_active = true,
+          .is_seen = true,
+          .is_ours = true,
+          .has_listener = true};
 }
 
 TEST(RedirectDecision, RedirectsWhenNothingSpeaksAgainstIt) {
@@ -23,9 +28,10 @@ TEST(RedirectDecision, NamesTheReasonToPass) {
       {[](auto& facts) { facts.protocol = IPPROTO_UDP; }, FAIRLEAD_PASSED_NOT_TCP},
       {[](auto& facts) { facts.protocol = IPPROTO_ICMP; }, FAIRLEAD_PASSED_NOT_TCP},
       {[](auto& facts) { facts.protocol = IPPROTO_SCTP; }, FAIRLEAD_PASSED_NOT_TCP},
-      {[](auto& facts) { facts.protocol = IPPROTO_MPTCP; }, FAIRLEAD_PASSED_MPTCP},
+      {[](auto& facts) { facts.protocol = IPPROTO_MPTCP; }, FAIRLEAD_PASSED_NOT_TCP},
       {[](auto& facts) { facts.is_ours = false; }, FAIRLEAD_PASSED_NOT_OURS},
       {[](auto& facts) { facts.is_active = false; }, FAIRLEAD_PASSED_INACTIVE},
+      {[](auto& facts) { facts.is_seen = false; }, FAIRLEAD_PASSED_UNSEEN_SOCKET},
       {[](auto& facts) { facts.bound_device = 7; }, FAIRLEAD_PASSED_BOUND_TO_DEVICE},
       {[](auto& facts) { facts.has_listener = false; }, FAIRLEAD_PASSED_NO_LISTENER},
   };
@@ -39,8 +45,6 @@ TEST(RedirectDecision, NamesTheReasonToPass) {
 // Every reason but these two counts a connection that would have been redirected, which is what an operator looks for.
 TEST(RedirectDecision, CountsForeignTrafficOnlyAsForeign) {
   redirect_facts facts = {.protocol = IPPROTO_TCP, .bound_device = 7};
-  EXPECT_EQ(decide_redirect(&facts), FAIRLEAD_PASSED_NOT_OURS);
-  facts.protocol = IPPROTO_MPTCP;
   EXPECT_EQ(decide_redirect(&facts), FAIRLEAD_PASSED_NOT_OURS);
   facts.protocol = IPPROTO_UDP;
   EXPECT_EQ(decide_redirect(&facts), FAIRLEAD_PASSED_NOT_TCP);
