@@ -146,32 +146,18 @@ static __always_inline void forget_earlier(struct fairlead_caller *caller)
 	caller->handoff.caller_cookie = 0;
 }
 
-static __always_inline enum fairlead_counter remember(struct bpf_sock_addr *ctx, struct fairlead_caller *caller,
-						      const struct fairlead_destination *destination,
-						      __u64 cgroup_id, __u64 netns_id)
-{
-	__u64 cookie = bpf_get_socket_cookie(ctx);
-	__u8 reserved = 1;
-
-	if (bpf_map_update_elem(&reservations, &cookie, &reserved, BPF_ANY))
-		return FAIRLEAD_PASSED_MAP_FULL;
-	__builtin_memcpy(caller->handoff.original.address, destination->address, sizeof(destination->address));
-	caller->handoff.original.port = destination->port;
-	caller->handoff.original.cgroup_id = cgroup_id;
-	caller->handoff.caller_cookie = cookie;
-	caller->flow.netns_id = netns_id;
-	return FAIRLEAD_REDIRECTED;
-}
-
 static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct words *address)
 {
 	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
 	struct fairlead_destination destination = { .port = (__be16)ctx->user_port };
+	struct fairlead_original_destination *original;
+	__u64 cookie = bpf_get_socket_cookie(ctx);
 	__u64 cgroup_id = workload->cgroup_id;
 	struct fairlead_caller *caller;
 	struct bpf_sock *sk = ctx->sk;
 	enum fairlead_counter verdict;
 	__u64 netns_id = 0;
+	__u8 reserved = 1;
 
 	if (!sk)
 		return false;
@@ -185,15 +171,30 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 		.is_seen = caller != NULL,
 		.is_ours = bpf_map_lookup_elem(&destinations, &destination) != NULL,
 	};
-	if (facts.is_ours && facts.is_seen && facts.is_active)
+	/*
+	 * First the place, then the listener: once the agent has taken a listener's registration away and sees no
+	 * place taken, no connection is on its way to it.
+	 */
+	if (judge_socket(&facts) == FAIRLEAD_REDIRECTED)
+		facts.has_place = bpf_map_update_elem(&reservations, &cookie, &reserved, BPF_ANY) == 0;
+	if (facts.has_place)
 		netns_id = find_listener(ctx, is_v4(address));
 	facts.has_listener = netns_id != 0;
 
 	verdict = decide_redirect(&facts);
-	if (verdict == FAIRLEAD_REDIRECTED && caller)
-		verdict = remember(ctx, caller, &destination, cgroup_id, netns_id);
 	count(verdict);
-	return verdict == FAIRLEAD_REDIRECTED;
+	if (verdict != FAIRLEAD_REDIRECTED || !caller) {
+		if (facts.has_place)
+			bpf_map_delete_elem(&reservations, &cookie);
+		return false;
+	}
+	original = &caller->handoff.original;
+	__builtin_memcpy(original->address, destination.address, sizeof(destination.address));
+	original->port = destination.port;
+	original->cgroup_id = cgroup_id;
+	caller->handoff.caller_cookie = cookie;
+	caller->flow.netns_id = netns_id;
+	return true;
 }
 
 /*

@@ -20,14 +20,16 @@ struct redirect_facts {
 	bool is_active; /* the agent has opened the cgroup for redirection */
 	bool is_seen; /* a process made the socket while the programs were attached */
 	bool is_ours; /* the agent wants this destination */
+	/* Looked for only when nothing above speaks against redirecting: */
+	bool has_place; /* a place for the handshake is reserved */
 	bool has_listener; /* the proxy listens in this network namespace, for this family */
 };
 
 /*
- * FAIRLEAD_REDIRECTED or the first reason to pass. Destinations that are not ours come before everything that is only
- * wrong with the socket: the other reasons count connections that would have been redirected.
+ * FAIRLEAD_REDIRECTED when the socket and its destination may be redirected, or the first reason why not. Destinations
+ * that are not ours come first: the other reasons count connections that would have been redirected.
  */
-static inline enum fairlead_counter decide_redirect(const struct redirect_facts *facts)
+static inline enum fairlead_counter judge_socket(const struct redirect_facts *facts)
 {
 	if (facts->protocol != FAIRLEAD_TCP)
 		return FAIRLEAD_PASSED_NOT_TCP;
@@ -39,6 +41,18 @@ static inline enum fairlead_counter decide_redirect(const struct redirect_facts 
 		return FAIRLEAD_PASSED_UNSEEN_SOCKET;
 	if (facts->bound_device != 0)
 		return FAIRLEAD_PASSED_BOUND_TO_DEVICE;
+	return FAIRLEAD_REDIRECTED;
+}
+
+/* The whole decision, with all facts. */
+static inline enum fairlead_counter decide_redirect(const struct redirect_facts *facts)
+{
+	enum fairlead_counter verdict = judge_socket(facts);
+
+	if (verdict != FAIRLEAD_REDIRECTED)
+		return verdict;
+	if (!facts->has_place)
+		return FAIRLEAD_PASSED_MAP_FULL;
 	if (!facts->has_listener)
 		return FAIRLEAD_PASSED_NO_LISTENER;
 	return FAIRLEAD_REDIRECTED;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <redirect.skel.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 
 #include "agent/datapath/cgroup_links.h"
 #include "agent/datapath/pins.h"
+#include "base/clock.h"
 #include "base/unique_fd.h"
 #include "bpf/abi.h"
 
@@ -126,6 +128,11 @@ void for_each_key(int map, Visit visit) {
        error = ::bpf_map_get_next_key(map, &key, &key)) {
     visit(key);
   }
+}
+
+bool has_handshakes(int reservations) {
+  std::uint64_t cookie = 0;
+  return ::bpf_map_get_next_key(reservations, nullptr, &cookie) == 0;
 }
 
 struct OpenCgroup {
@@ -267,6 +274,21 @@ Result<> Datapath::register_listener(int socket) {
   const fairlead_listener listener{.netns_id = status.st_ino};
   const int map = bpf_map__fd(state_->skeleton->maps.listeners);
   if (::bpf_map_update_elem(map, &socket, &listener, BPF_ANY) != 0) return base::fail_errno("register a listener");
+  return {};
+}
+
+Result<> Datapath::unregister_listeners(std::span<const int> sockets, std::chrono::milliseconds patience) {
+  const int map = bpf_map__fd(state_->skeleton->maps.listeners);
+  for (const int socket : sockets) {
+    if (::bpf_map_delete_elem(map, &socket) != 0 && errno != ENOENT) return base::fail_errno("unregister a listener");
+  }
+  const auto deadline = base::now() + patience;
+  while (has_handshakes(bpf_map__fd(state_->skeleton->maps.reservations))) {
+    if (base::now() >= deadline) {
+      return base::fail(Errc::unavailable, "connections are still on their way to the proxy; they will be refused");
+    }
+    ::poll(nullptr, 0, 1);
+  }
   return {};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -39,9 +40,12 @@ class Datapath {
   base::Result<> set_destinations(std::span<const base::SocketAddress> destinations);
 
   // A listening socket of the proxy, on its port of 127.0.0.1 or ::1, for the network namespace it belongs to; also one
-  // that is handed over by an earlier agent. Without it no connection is redirected in that namespace. Nothing to undo:
-  // it ends with the socket.
+  // that is handed over by an earlier agent. Without it no connection is redirected in that namespace. It ends with the
+  // socket.
   base::Result<> register_listener(int socket);
+  // Before listeners are closed while callers are about: new connections pass, those on their way arrive. Waits for
+  // them, at most so long; Errc::unavailable when some are left, which a closed listener refuses.
+  base::Result<> unregister_listeners(std::span<const int> sockets, std::chrono::milliseconds patience);
 
   // Redirects the connections of a cgroup (its folder in a cgroup2 mount) and of those below it, all at once, and
   // returns the id under which the proxy hears of them. Sockets made before this, or before the process came into the

@@ -190,7 +190,10 @@ Seen Node::see(const std::string& cgroup_name, const std::function<Seen()>& body
 }
 
 pid_t Node::start(const std::string& cgroup_name, const std::function<void()>& body) {
-  return processes_.emplace_back(fork_into(cgroup_name, body));
+  return processes_.emplace_back(fork_into(cgroup_name, [&] {
+    ::close_range(3, ~0U, 0);  // or it would keep our sockets open
+    body();
+  }));
 }
 
 int Node::stop(pid_t process) {

@@ -45,7 +45,7 @@ class Node {
   int run(const std::string& cgroup_name, const std::function<int()>& body);
   // The same for a body that has more to say.
   Seen see(const std::string& cgroup_name, const std::function<Seen()>& body);
-  // Forks and leaves it running; the destructor ends it.
+  // Forks and leaves it running, without our descriptors; the destructor ends it.
   pid_t start(const std::string& cgroup_name, const std::function<void()>& body);
   // SIGTERM, then its exit code.
   int stop(pid_t process);

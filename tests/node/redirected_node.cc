@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <iterator>
 
@@ -52,13 +53,14 @@ RedirectedNode::RedirectedNode() : datapath_(need(agent::Datapath::open(node_.op
 }
 
 void RedirectedNode::start_proxy() {
-  proxy4_ = listen_on(address("127.0.0.1:15001"));
-  proxy6_ = listen_on(address("[::1]:15001"));
+  proxy4_ = listen_on(address("127.0.0.1:15001"), 4096);
+  proxy6_ = listen_on(address("[::1]:15001"), 4096);
   need(datapath_.register_listener(proxy4_.get()));
   need(datapath_.register_listener(proxy6_.get()));
 }
 
 void RedirectedNode::stop_proxy() {
+  need(datapath_.unregister_listeners(std::array{proxy4_.get(), proxy6_.get()}, kPatience));
   proxy4_.reset();
   proxy6_.reset();
 }

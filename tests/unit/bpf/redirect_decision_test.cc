@@ -11,6 +11,7 @@ redirect_facts redirectable() {
           .is_active = true,
           .is_seen = true,
           .is_ours = true,
+          .has_place = true,
           .has_listener = true};
 }
 
@@ -33,6 +34,7 @@ TEST(RedirectDecision, NamesTheReasonToPass) {
       {[](auto& facts) { facts.is_active = false; }, FAIRLEAD_PASSED_INACTIVE},
       {[](auto& facts) { facts.is_seen = false; }, FAIRLEAD_PASSED_UNSEEN_SOCKET},
       {[](auto& facts) { facts.bound_device = 7; }, FAIRLEAD_PASSED_BOUND_TO_DEVICE},
+      {[](auto& facts) { facts.has_place = false; }, FAIRLEAD_PASSED_MAP_FULL},
       {[](auto& facts) { facts.has_listener = false; }, FAIRLEAD_PASSED_NO_LISTENER},
   };
   for (const Case& each : cases) {
@@ -40,6 +42,14 @@ TEST(RedirectDecision, NamesTheReasonToPass) {
     each.change(facts);
     EXPECT_EQ(decide_redirect(&facts), each.verdict);
   }
+}
+
+TEST(RedirectDecision, JudgesASocketBeforeAnythingIsReservedForIt) {
+  redirect_facts facts = redirectable();
+  facts.has_place = facts.has_listener = false;
+  EXPECT_EQ(judge_socket(&facts), FAIRLEAD_REDIRECTED);
+  facts.bound_device = 7;
+  EXPECT_EQ(judge_socket(&facts), FAIRLEAD_PASSED_BOUND_TO_DEVICE);
 }
 
 // Every reason but these two counts a connection that would have been redirected, which is what an operator looks for.
