@@ -1,15 +1,26 @@
 #include "proxy/listener/original_destination.h"
 
-#include <linux/netfilter_ipv4.h>
+#include <arpa/inet.h>
 #include <sys/socket.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "bpf/abi.h"
 
 namespace proxy {
 
 base::Result<OriginalDestination> original_destination(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  if (::getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, &storage, &size) != 0) return base::fail_errno("SO_ORIGINAL_DST");
-  return OriginalDestination{.address = base::SocketAddress::from_sockaddr(storage), .cgroup_id = 0};
+  fairlead_original_destination original{};
+  socklen_t size = sizeof original;
+  if (::getsockopt(fd, FAIRLEAD_SOCKET_LEVEL, FAIRLEAD_ORIGINAL_DESTINATION, &original, &size) != 0) {
+    return base::fail_errno("ask for a connection's original destination");
+  }
+  // Without the kernel part no option of this level exists, so a short answer is somebody else's.
+  if (size != sizeof original) return base::fail(base::Errc::io, "the original destination has another layout");
+  OriginalDestination destination{.address = {.ip = {}, .port = ntohs(original.port)}, .cgroup_id = original.cgroup_id};
+  std::copy(std::begin(original.address), std::end(original.address), destination.address.ip.bytes.begin());
+  return destination;
 }
 
 }  // namespace proxy

@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <iterator>
 
-#include "bpf/abi.h"
+#include "proxy/listener/original_destination.h"
 
 namespace node {
 
@@ -20,17 +18,10 @@ std::ostream& operator<<(std::ostream& out, const Record& record) {
   return out << record.destination.to_string() << " by cgroup " << record.cgroup_id;
 }
 
-std::optional<Record> record_of(const UniqueFd& connection, int* error) {
-  fairlead_original_destination original{};
-  socklen_t size = sizeof original;
-  if (::getsockopt(connection.get(), FAIRLEAD_SOCKET_LEVEL, FAIRLEAD_ORIGINAL_DESTINATION, &original, &size) != 0) {
-    if (error != nullptr) *error = errno;
-    return std::nullopt;
-  }
-  Record record{.destination = {}, .cgroup_id = original.cgroup_id};
-  std::copy(std::begin(original.address), std::end(original.address), record.destination.ip.bytes.begin());
-  record.destination.port = ntohs(original.port);
-  return record;
+std::optional<Record> record_of(const UniqueFd& connection) {
+  const auto original = proxy::original_destination(connection.get());
+  if (!original) return std::nullopt;
+  return Record{original->address, original->cgroup_id};
 }
 
 std::optional<SocketAddress> original_dst_of(const UniqueFd& connection, int family) {

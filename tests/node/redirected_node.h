@@ -17,8 +17,8 @@ struct Record {
   bool operator==(const Record&) const = default;
 };
 std::ostream& operator<<(std::ostream& out, const Record& record);
-// nullopt: it was not redirected. `error` gets what the kernel said.
-std::optional<Record> record_of(const base::UniqueFd& connection, int* error = nullptr);
+// nullopt: it was not redirected.
+std::optional<Record> record_of(const base::UniqueFd& connection);
 // SO_ORIGINAL_DST, or its IPv6 sibling.
 std::optional<base::SocketAddress> original_dst_of(const base::UniqueFd& connection, int family);
 
