@@ -59,7 +59,7 @@ class Datapath {
   // to the cgroup its maker was in, and so do the connections it accepts, whoever holds them later.
   base::Result<> attach_proxy(const std::string& cgroup);
 
-  // Attached now, by this or an earlier agent; ids, ascending.
+  // Attached now, by this or an earlier agent; ids, ascending. A cgroup that is removed leaves a little later.
   [[nodiscard]] base::Result<std::vector<std::uint64_t>> workloads() const;
   // Detaches what an earlier agent attached and this one has not claimed, and what is pinned for another version.
   base::Result<> drop_unclaimed();
