@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -9,8 +10,12 @@
 
 namespace agent {
 
-// Listening sockets on one address, one for each worker; the kernel spreads connections over them (SO_REUSEPORT).
-// The agent keeps them open while no proxy runs, so that connections wait instead of being refused.
-base::Result<std::vector<base::UniqueFd>> make_listeners(const base::SocketAddress& address, std::uint32_t count);
+// Non-blocking listening sockets on one address, one for each worker (SO_REUSEPORT).
+//
+// `cgroup`: the folder of the proxy's cgroup. The kernel runs the program that answers for original destinations by the
+// cgroup in which the listening socket was made, not by that of the process that uses it; so a child makes them there.
+// Empty: they are made in this process, for listeners that nothing is redirected to.
+base::Result<std::vector<base::UniqueFd>> make_listeners(const base::SocketAddress& address, std::uint32_t count,
+                                                         const std::string& cgroup = "");
 
 }  // namespace agent
