@@ -5,13 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <set>
 #include <thread>
 
 #include "agent/proxy_supervisor/listeners.h"
-#include "base/build_info.h"
+#include "bpf/abi.h"
 
 namespace agent {
 namespace {
@@ -54,35 +55,67 @@ void log_finding(const config::Finding& finding) {
   }
 }
 
-std::uint32_t default_workers() { return std::max(1U, std::thread::hardware_concurrency()); }
-
 }  // namespace
 
 Agent::Agent(Options options) : options_(std::move(options)), signals_(context_, SIGTERM, SIGINT, SIGHUP) {}
 Agent::~Agent() = default;
 
+std::uint32_t Agent::workers() const {
+  const std::uint32_t wanted = documents_.settings.workers;
+  return wanted != 0 ? wanted : std::max(1U, std::thread::hardware_concurrency());
+}
+
 Result<> Agent::start() {
   if (auto loaded = load(); !loaded) return loaded;
+  auto claimed = RuntimeDir::claim(options_.runtime_dir);
+  if (!claimed) return tl::unexpected(claimed.error());
+  runtime_dir_.emplace(std::move(*claimed));
+  if (options_.uses_bpf) {
+    auto redirection = Redirection::open();
+    if (!redirection) return tl::unexpected(redirection.error());
+    redirection_.emplace(std::move(*redirection));
+  }
   compile_and_apply();
+  if (auto started = start_proxy(); !started) return started;
+  if (auto added = add_listeners(); !added) return added;
+  watch(files_readable_, files_->fd(), [this] {
+    if (files_->take_changes()) reload();
+  });
+  if (redirection_) {
+    watch(cgroups_readable_, redirection_->fd(), [this] {
+      if (redirection_->take_changes()) find_instances();
+    });
+  }
+  watch_signals();
+  return {};
+}
 
+Result<> Agent::start_proxy() {
   ProxySupervisor::Settings settings;
   settings.program = sibling("fairlead-proxy");
-  settings.socket_path = options_.runtime_dir + "/agent.sock";
-  settings.workers = settings_.workers != 0 ? settings_.workers : default_workers();
+  settings.socket_path = runtime_dir_->socket();
+  settings.workers = workers();
   settings.ends_with_agent = options_.owns_runtime_dir;
+  if (redirection_) settings.place = [this](pid_t pid) { return redirection_->place_proxy(pid); };
   supervisor_ = std::make_unique<ProxySupervisor>(
       context_, std::move(settings),
       ProxySupervisor::Callbacks{
-          .applied = [this](std::uint64_t generation) { announce(generation); },
-          .refused =
-              [](const std::string& error) { spdlog::error("the proxy refuses the configuration: {}", error); }});
+          .applied = [this](std::uint64_t generation) { on_applied(generation); },
+          .refused = [](const std::string& error) { spdlog::error("the proxy refuses the configuration: {}", error); },
+          .listening =
+              [this](int socket) {
+                if (!redirection_) return;
+                auto registered = redirection_->register_listener(socket);
+                if (!registered) spdlog::error("{}", registered.error().message);
+              },
+          .passing =
+              [this] {
+                if (redirection_) redirection_->stop();
+              }});
   supervisor_->set_config(config_);
   open_access_log();
-  if (auto opened = open_trial_listeners(); !opened) return opened;
-  if (auto started = supervisor_->start(!options_.owns_runtime_dir); !started) return started;
-  watch_files();
-  watch_signals();
-  return {};
+  find_instances();
+  return supervisor_->start(!options_.owns_runtime_dir);
 }
 
 Result<> Agent::load() {
@@ -130,14 +163,14 @@ void Agent::reload() {
 }
 
 void Agent::compile_and_apply() {
-  config::Documents documents = store_.documents();
-  options_.apply_to(documents.settings);
-  if (!options_.as_name.empty() && documents.find_workload(options_.as_name, options_.as_namespace) == nullptr) {
+  documents_ = store_.documents();
+  options_.apply_to(documents_.settings);
+  if (!options_.as_name.empty() && documents_.find_workload(options_.as_name, options_.as_namespace) == nullptr) {
     config::WorkloadDocument workload = config::undeclared_workload(options_.as_name, options_.as_namespace);
     if (!options_.as_labels.empty()) workload.metadata.labels = options_.as_labels;
-    documents.workloads.push_back(std::move(workload));
+    documents_.workloads.push_back(std::move(workload));
   }
-  config::CompileResult compiled = config::compile(documents, ++generation_, compile_ids_);
+  config::CompileResult compiled = config::compile(documents_, ++generation_, compile_ids_);
   identities_.assign(compiled.config);
 
   // What was said before is not said again.
@@ -148,37 +181,43 @@ void Agent::compile_and_apply() {
   for (const config::Finding& finding : findings_) {
     if (!known.contains(finding.to_string())) log_finding(finding);
   }
-  settings_ = documents.settings;
   config_ = std::make_shared<const config::NodeConfig>(std::move(compiled.config));
+  if (!supervisor_) return;
+  supervisor_->set_config(config_);
+  find_instances();
+  if (documents_.settings.proxy.access_log_path != access_log_path_) open_access_log();
+}
 
-  instances_.clear();
-  if (!options_.as_name.empty()) {
-    Instance instance;
-    instance.pod.name = options_.as_name;
-    instance.pod.name_space = options_.as_namespace;
-    const auto& workloads = config_->workloads;
-    for (std::uint32_t i = 0; i < workloads.size(); ++i) {
-      if (workloads[i].name == options_.as_name && workloads[i].name_space == options_.as_namespace) {
-        instance.pod.workload = i;
-      }
-    }
-    identities_.assign(instance.pod);
-    instances_.push_back(std::move(instance));
-  }
+std::vector<Instance> Agent::trial_instances() const {
+  Instance instance;
+  instance.workload = instance.pod.name = options_.as_name;
+  instance.pod.name_space = options_.as_namespace;
+  instance.state = InstanceState::redirected;
+  return {instance};
+}
+
+// The proxy hears of an instance before the kernel sends it connections, and of its end after the last.
+void Agent::find_instances() {
+  instances_ = redirection_ ? redirection_->find_instances(documents_.workloads) : trial_instances();
   std::vector<config::Pod> pods;
-  for (const Instance& instance : instances_) pods.push_back(instance.pod);
-  identities_.set_present(*config_, pods);
-  if (supervisor_) {
-    supervisor_->set_config(config_);
-    supervisor_->set_pods(pods);
-    if (settings_.proxy.access_log_path != access_log_path_) open_access_log();
+  for (Instance& instance : instances_) {
+    const auto workload =
+        std::find_if(config_->workloads.begin(), config_->workloads.end(), [&](const config::Workload& each) {
+          return each.name == instance.workload && each.name_space == instance.pod.name_space;
+        });
+    instance.pod.workload = static_cast<std::uint32_t>(workload - config_->workloads.begin());
+    identities_.assign(instance.pod);
+    if (instance.state == InstanceState::pending || !redirection_) pods.push_back(instance.pod);
   }
+  identities_.set_present(*config_, pods);
+  supervisor_->set_pods(pods);
+  if (redirection_) redirection_->attach(instances_);
   publish_view();
 }
 
 void Agent::open_access_log() {
-  access_log_path_ = settings_.proxy.access_log_path;
-  if (settings_.proxy.access_log_format == config::AccessLogFormat::off) {
+  access_log_path_ = documents_.settings.proxy.access_log_path;
+  if (documents_.settings.proxy.access_log_format == config::AccessLogFormat::off) {
     supervisor_->set_access_log({});
     return;
   }
@@ -187,18 +226,25 @@ void Agent::open_access_log() {
   supervisor_->set_access_log(file ? std::move(*file) : UniqueFd());
 }
 
-Result<> Agent::open_trial_listeners() {
-  std::vector<config::Pod> pods;
-  for (const Instance& instance : instances_) pods.push_back(instance.pod);
-  supervisor_->set_pods(pods);
-  const std::uint32_t workers = settings_.workers != 0 ? settings_.workers : default_workers();
-  for (std::size_t i = 0; i < options_.listeners.size(); ++i) {
-    const TrialListener& listener = options_.listeners[i];
+Result<> Agent::add_listeners() {
+  std::uint64_t id = 0;
+  for (const TrialListener& listener : options_.listeners) {
     const channel::FixedDestination fixed{.original_destination = listener.destination,
                                           .pod = instances_.front().pod.id,
                                           .passthrough = options_.passthrough};
-    auto added = supervisor_->add_listener(i + 1, fixed, [=] { return make_listeners(listener.listen, workers); });
+    auto added = supervisor_->add_listener(
+        ++id, fixed, [address = listener.listen, count = workers()] { return make_listeners(address, count); });
     if (!added) return added;
+  }
+  if (!redirection_) return {};
+  for (const char* const loopback : {"127.0.0.1", "::1"}) {
+    const base::SocketAddress address{*base::IpAddress::parse(loopback), FAIRLEAD_PROXY_PORT};
+    auto added = supervisor_->add_listener(++id, std::nullopt, [this, address] {
+      return make_listeners(address, workers(), redirection_->proxy_cgroup());
+    });
+    if (added) continue;
+    if (address.family() == AF_INET) return added;
+    spdlog::warn("{}; connections to IPv6 services pass", added.error().message);
   }
   return {};
 }
@@ -206,7 +252,7 @@ Result<> Agent::open_trial_listeners() {
 void Agent::publish_view() {
   auto view = std::make_shared<NodeView>();
   view->config = config_;
-  view->settings = settings_;
+  view->settings = documents_.settings;
   view->documents = store_.statuses();
   view->findings = findings_;
   view->instances = instances_;
@@ -222,7 +268,11 @@ void Agent::publish_view() {
   view_ = std::move(view);
 }
 
-void Agent::announce(std::uint64_t generation) {
+// Only now can the proxy do something for connections to these services.
+void Agent::on_applied(std::uint64_t generation) {
+  if (redirection_ && generation == config_->generation) {
+    if (auto serving = redirection_->serve(*config_); !serving) spdlog::error("{}", serving.error().message);
+  }
   publish_view();
   if (is_announced_) {
     spdlog::info("generation {} is in force", generation);
@@ -240,16 +290,16 @@ void Agent::announce(std::uint64_t generation) {
   std::fflush(stdout);
 }
 
-void Agent::watch_files() {
-  files_readable_ =
-      std::make_unique<asio::posix::stream_descriptor>(context_, ::fcntl(files_->fd(), F_DUPFD_CLOEXEC, 0));
-  const auto wait = [this](const auto& self) -> void {
-    files_readable_->async_wait(asio::posix::stream_descriptor::wait_read,
-                                [this, self](const boost::system::error_code& error) {
-                                  if (error) return;
-                                  if (files_->take_changes()) reload();
-                                  self(self);
-                                });
+void Agent::watch(std::unique_ptr<asio::posix::stream_descriptor>& descriptor, int fd,
+                  std::function<void()> on_readable) {
+  descriptor = std::make_unique<asio::posix::stream_descriptor>(context_, ::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  const auto wait = [&waiting = *descriptor, on_readable = std::move(on_readable)](const auto& self) -> void {
+    waiting.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self, on_readable](const boost::system::error_code& error) {
+                         if (error) return;
+                         on_readable();
+                         self(self);
+                       });
   };
   wait(wait);
 }
@@ -272,11 +322,14 @@ void Agent::run() {
   stop();
 }
 
+// Connections pass before there is nobody to take them.
 void Agent::stop() {
+  if (redirection_) redirection_->stop();
   supervisor_->stop(options_.uses_bpf ? std::chrono::milliseconds(kDrain) : kTrialDrain);
+  if (redirection_) redirection_->remove();
   if (options_.owns_runtime_dir) {
     std::error_code ignored;
-    std::filesystem::remove_all(options_.runtime_dir, ignored);
+    std::filesystem::remove_all(runtime_dir_->path(), ignored);
   }
 }
 

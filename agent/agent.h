@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,8 @@
 #include "agent/node_view.h"
 #include "agent/options.h"
 #include "agent/proxy_supervisor/supervisor.h"
+#include "agent/redirection/redirection.h"
+#include "agent/runtime_dir.h"
 #include "agent/telemetry/identity_table.h"
 #include "config/compile/compile.h"
 #include "config/document_store.h"
@@ -33,31 +36,44 @@ class Agent {
   base::Result<> load();
   void reload();
   void compile_and_apply();
+  void find_instances();
+  std::vector<Instance> trial_instances() const;
+  base::Result<> start_proxy();
+  base::Result<> add_listeners();
   void open_access_log();
-  base::Result<> open_trial_listeners();
   void publish_view();
-  void watch_files();
+  void watch(std::unique_ptr<boost::asio::posix::stream_descriptor>& descriptor, int fd,
+             std::function<void()> on_readable);
   void watch_signals();
-  void announce(std::uint64_t generation);
+  void on_applied(std::uint64_t generation);
   void stop();
+  [[nodiscard]] std::uint32_t workers() const;
 
   Options options_;
   boost::asio::io_context context_;
   boost::asio::signal_set signals_;
+  std::optional<RuntimeDir> runtime_dir_;
+
+  // documents
   std::optional<DocumentFiles> files_;
   std::unique_ptr<boost::asio::posix::stream_descriptor> files_readable_;
   config::DocumentStore store_;
+  config::Documents documents_;  // as the command line changes them
   config::IdentityTable compile_ids_;
   telemetry::IdentityTable identities_;
   std::shared_ptr<const config::NodeConfig> config_;
-  config::Settings settings_;
   std::vector<config::Finding> findings_;
-  std::vector<Instance> instances_;
   std::optional<base::WallTime> last_success_;
   std::vector<NodeView::Rejects> rejects_;
+  std::uint64_t generation_ = 0;
+
+  // who is on this host
+  std::optional<Redirection> redirection_;  // none with --no-bpf
+  std::unique_ptr<boost::asio::posix::stream_descriptor> cgroups_readable_;
+  std::vector<Instance> instances_;
+
   std::unique_ptr<ProxySupervisor> supervisor_;
   std::string access_log_path_;
-  std::uint64_t generation_ = 0;
   bool is_announced_ = false;
 
   std::mutex view_mutex_;

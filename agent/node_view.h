@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/telemetry/node_state.h"
 #include "base/clock.h"
 #include "config/document_store.h"
 #include "config/model/node_config.h"
@@ -16,12 +17,14 @@
 
 namespace agent {
 
-// One running instance of a workload, as shown to people; the proxy knows it as config::Pod.
+// One running instance of a workload; the proxy knows it as config::Pod.
+using InstanceState = telemetry::PodState;
 struct Instance {
   config::Pod pod;
-  std::string cgroup;                // below the cgroup2 mount; empty for a trial's listener
-  std::string state = "redirected";  // redirected, skipped, pending, error
-  std::string reason;                // why it is not redirected
+  std::string workload;
+  std::string cgroup;  // from the cgroup2 mount; empty for a trial's listener
+  InstanceState state = InstanceState::pending;
+  std::string reason;  // why it is not redirected
 };
 
 // What the agent knows at one moment, for the admin endpoint: made by the main thread after each change, immutable.

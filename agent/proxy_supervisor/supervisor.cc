@@ -106,10 +106,12 @@ Result<> ProxySupervisor::start(bool adopts) {
   if (earlier == 0) return spawn();
 
   spdlog::info("a proxy of an earlier agent is running (pid {}); waiting for it", earlier);
+  is_adopting_ = true;
   restart_timer_.expires_after(kAdoptionLimit);
   restart_timer_.async_wait([this, earlier](const boost::system::error_code& error) {
     if (error || is_up()) return;
     spdlog::warn("the earlier proxy (pid {}) does not come; ending it", earlier);
+    is_adopting_ = false;
     if (is_proxy_process(earlier)) ::kill(earlier, SIGKILL);
     if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
   });
@@ -180,7 +182,14 @@ void ProxySupervisor::restart(RestartReason reason) {
 }
 
 void ProxySupervisor::close_listeners() {
+  callbacks_.passing();
   for (auto& [id, held] : listeners_) held.sockets.clear();
+}
+
+void ProxySupervisor::hold(Held& held, std::vector<UniqueFd> sockets) {
+  held.sockets = std::move(sockets);
+  if (held.fixed) return;  // nothing is redirected to it
+  for (const UniqueFd& socket : held.sockets) callbacks_.listening(socket.get());
 }
 
 void ProxySupervisor::accept_proxy() {
@@ -247,12 +256,14 @@ void ProxySupervisor::greet(channel::ProxyHello hello) {
   if (hello.shards) {  // its counters go on
     if (auto opened = ::telemetry::SharedMemory::open(std::move(hello.shards))) memory_.emplace(std::move(*opened));
   }
+  is_adopting_ = false;
+  std::vector<std::uint64_t> unknown;
   for (channel::AddListener& listener : hello.listeners) {
     const auto known = listeners_.find(listener.id);
     if (known == listeners_.end()) {
-      handed_back_.emplace(listener.id, std::move(listener));
+      unknown.push_back(listener.id);
     } else if (known->second.sockets.empty()) {
-      known->second.sockets = std::move(listener.sockets);
+      hold(known->second, std::move(listener.sockets));
     }
   }
   if (!memory_) {
@@ -279,10 +290,11 @@ void ProxySupervisor::greet(channel::ProxyHello hello) {
         spdlog::error("{}", made.error().message);
         continue;
       }
-      held.sockets = std::move(*made);
+      hold(held, std::move(*made));
     }
     send_listener(id, held);
   }
+  for (const std::uint64_t id : unknown) send(channel::RemoveListener{id});
   answered_ = sequence_;
   ping();
 }
@@ -332,12 +344,10 @@ void ProxySupervisor::set_access_log(UniqueFd file) {
 Result<> ProxySupervisor::add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
                                        const std::function<Result<std::vector<UniqueFd>>()>& make) {
   Held held{.fixed = std::move(fixed), .sockets = {}, .make = make};
-  if (auto found = handed_back_.extract(id)) {
-    held.sockets = std::move(found.mapped().sockets);
-  } else {
+  if (!is_adopting_) {  // else greet() does
     auto made = make();
     if (!made) return tl::unexpected(made.error());
-    held.sockets = std::move(*made);
+    hold(held, std::move(*made));
   }
   const auto [added, is_new] = listeners_.insert_or_assign(id, std::move(held));
   send_listener(id, added->second);

@@ -35,6 +35,10 @@ class ProxySupervisor {
   struct Callbacks {
     std::function<void(std::uint64_t generation)> applied;  // the proxy enforces this generation
     std::function<void(std::string error)> refused;         // it cannot
+    // A listening socket for redirected connections is in our hands, new or handed back.
+    std::function<void(int socket)> listening = [](int) {};
+    // Listeners are about to be closed because no proxy stays up: let connections pass until `applied`.
+    std::function<void()> passing = [] {};
   };
 
   ProxySupervisor(boost::asio::io_context& context, Settings settings, Callbacks callbacks);
@@ -48,7 +52,8 @@ class ProxySupervisor {
   void set_config(std::shared_ptr<const config::NodeConfig> config);
   void set_pods(std::vector<config::Pod> pods);
   void set_access_log(base::UniqueFd file);
-  // A listener the last proxy handed back is taken instead of making another: `make` is not called then.
+  // Call start() first. The sockets that an adopted proxy still holds are taken instead of making others, which would
+  // share its port without being served.
   base::Result<> add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
                               const std::function<base::Result<std::vector<base::UniqueFd>>()>& make);
 
@@ -82,6 +87,7 @@ class ProxySupervisor {
   void on_exit();
   void restart(telemetry::RestartReason reason);
   void close_listeners();
+  void hold(Held& held, std::vector<base::UniqueFd> sockets);
   void ping();
 
   boost::asio::io_context& context_;
@@ -98,7 +104,6 @@ class ProxySupervisor {
   std::vector<config::Pod> pods_;
   base::UniqueFd access_log_;
   std::map<std::uint64_t, Held> listeners_;
-  std::map<std::uint64_t, channel::AddListener> handed_back_;
   std::map<std::uint64_t, std::function<void(std::optional<std::vector<config::BackendStatus>>)>> status_requests_;
   std::uint64_t sequence_ = 0;
   std::uint64_t answered_ = 0;
@@ -107,6 +112,7 @@ class ProxySupervisor {
   std::array<std::uint64_t, 4> restarts_{};
   pid_t pid_ = 0;
   bool is_child_ = false;
+  bool is_adopting_ = false;  // a proxy is expected that we did not start
   bool is_stopping_ = false;
 };
 

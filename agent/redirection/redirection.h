@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/datapath/datapath.h"
+#include "agent/node_view.h"
+#include "agent/pods/cgroup_tree.h"
+#include "config/documents.h"
+#include "config/model/node_config.h"
+
+namespace agent {
+
+// Which connections of this host go to the proxy: the workloads' cgroups, what is redirected of them, and the proxy's
+// listening sockets. On the main thread.
+class Redirection {
+ public:
+  // Loads the kernel part, or adopts what an earlier agent left; makes the proxy's cgroup. Nothing is redirected yet.
+  static base::Result<Redirection> open();
+
+  // The folder of the proxy's cgroup. Its listening sockets must be made in it (agent/datapath).
+  [[nodiscard]] const std::string& proxy_cgroup() const { return proxy_cgroup_; }
+  base::Result<> place_proxy(pid_t pid) const;
+  base::Result<> register_listener(int socket) { return datapath_.register_listener(socket); }
+
+  // Readable when cgroups came or went; take_changes() says whether they did.
+  [[nodiscard]] int fd() const { return tree_.fd(); }
+  bool take_changes() { return tree_.take_changes(); }
+
+  // The instances there are now; connections of new ones pass until they are attached. Their cgroup ids are known, so
+  // that the proxy can be told before.
+  std::vector<Instance> find_instances(const std::vector<config::WorkloadDocument>& workloads);
+  // Redirects exactly these. Sets their state and reason.
+  void attach(std::vector<Instance>& instances);
+
+  // The VIPs and ports of what the proxy has in force. Connections to anything else pass.
+  base::Result<> serve(const config::NodeConfig& config);
+
+  [[nodiscard]] const Datapath& datapath() const { return datapath_; }
+
+  // New connections pass from now on; established ones go on as long as the proxy does.
+  void stop();
+  // Removes everything from the kernel.
+  void remove();
+
+ private:
+  Redirection(std::string cgroup2, Datapath datapath, CgroupTree tree);
+
+  std::string cgroup2_;  // mount
+  std::string proxy_cgroup_;
+  Datapath datapath_;
+  CgroupTree tree_;
+  std::map<std::string, std::uint64_t> attached_;  // cgroup from the mount: id
+  bool has_dropped_unclaimed_ = false;
+};
+
+}  // namespace agent

@@ -1,0 +1,36 @@
+#include "agent/runtime_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+namespace agent {
+
+base::Result<RuntimeDir> RuntimeDir::claim(std::string path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return base::fail_errno("make the runtime folder " + path, error.value());
+  RuntimeDir folder;
+  folder.path_ = std::move(path);
+  const std::string file = folder.path_ + "/agent.lock";
+  folder.lock_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!folder.lock_) return base::fail_errno("open " + file);
+  if (::flock(folder.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    std::array<char, 16> pid{};
+    const ssize_t size = ::read(folder.lock_.get(), pid.data(), pid.size());
+    return base::fail(base::Errc::unavailable,
+                      "another agent is running (pid " +
+                          std::string(pid.data(), size > 0 ? static_cast<std::size_t>(size) : 0) +
+                          "); one agent serves a host: stop it first, or use --no-bpf for a trial beside it");
+  }
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(folder.lock_.get(), 0) != 0 || ::write(folder.lock_.get(), pid.data(), pid.size()) < 0) {
+    return base::fail_errno("write " + file);
+  }
+  return folder;
+}
+
+}  // namespace agent
