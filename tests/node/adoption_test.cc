@@ -2,11 +2,11 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <optional>
 #include <vector>
@@ -17,7 +17,6 @@
 namespace node {
 namespace {
 
-using base::SocketAddress;
 using base::UniqueFd;
 
 class Adoption : public RedirectedNode {

@@ -1,8 +1,8 @@
 // What happens when something is missing: connections pass, and nothing is left behind.
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <vector>
 
