@@ -84,7 +84,7 @@ static __always_inline void count(enum fairlead_counter which)
 	__u64 *value = bpf_map_lookup_elem(&counters, &index);
 
 	if (value)
-		*value += 1;
+		__sync_fetch_and_add(value, 1);
 }
 
 /* The network namespace's id when the proxy listens there for this family, else 0. */

@@ -106,6 +106,8 @@ std::string program_name(std::uint32_t id) {
 std::vector<Probe> try_features(const std::optional<std::string>& cgroup2) {
   std::vector<Probe> probes{
       {"maps", try_map()},
+      {"sock_create", try_program(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE)},
+      {"sock_release", try_program(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE)},
       {"connect4", try_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT)},
       {"connect6", try_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET6_CONNECT)},
       {"getpeername4", try_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_GETPEERNAME)},

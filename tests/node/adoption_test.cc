@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cli/commands/cleanup.h"
 #include "tests/node/redirected_node.h"
 
 namespace node {
@@ -134,6 +135,19 @@ TEST_F(Adoption, RemoveLeavesNothing) {
   }
   EXPECT_EQ(reached_from("app"), "service");
   need(agent::Datapath::remove(node_.pins()));  // nothing is good too
+}
+
+// The command has no libbpf: it removes files, and the kernel takes the programs off a moment later.
+TEST_F(Adoption, TheCleanupCommandLeavesNothing) {
+  end_agent();
+  const auto cleaned = cli::clean_up({node_.pins(), ""});
+  ASSERT_TRUE(cleaned) << cleaned.error().message;
+  EXPECT_FALSE(std::filesystem::exists(node_.pins()));
+  const auto deadline = base::now() + kPatience;
+  const auto is_attached = [&] { return attached_programs(node_.cgroup("app"), BPF_CGROUP_INET4_CONNECT) > 0; };
+  while (is_attached() && base::now() < deadline) ::poll(nullptr, 0, 1);
+  EXPECT_FALSE(is_attached());
+  EXPECT_EQ(reached_from("app"), "service");
 }
 
 TEST_F(Adoption, ADetachedWorkloadIsNotRedirectedAndMayBeAttachedAgain) {

@@ -43,14 +43,6 @@ bool enter_cgroup(const std::string& folder) {
   return fd && ::write(fd.get(), "0", 1) == 1;
 }
 
-std::string own_cgroup(const std::string& mount) {
-  std::ifstream lines("/proc/self/cgroup");
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("0::")) return mount + line.substr(3);
-  }
-  throw std::runtime_error("/proc/self/cgroup names no cgroup2");
-}
-
 // Mounts of tests go with their process, however it ends.
 void leave_shared_mounts() {
   static const bool kIsDone = [] {
@@ -115,14 +107,13 @@ Node::Node() {
   require(::mkdir((directory_ + "/bpf").c_str(), 0700) == 0, "make a folder");
 
   static int instances = 0;
-  home_ = own_cgroup(*mount);
   root_ = *mount + "/" + std::string(kCgroupPrefix) + std::to_string(::getpid()) + "-" + std::to_string(++instances);
   require(::mkdir(root_.c_str(), 0755) == 0, "create the cgroup " + root_);
 
   home_netns_ = UniqueFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   require(::unshare(CLONE_NEWNET) == 0, "make a network namespace");
   bring_up_loopback();
-  require(enter_cgroup(cgroup("proxy")), "enter a cgroup");
+  visit_.emplace(need(agent::CgroupVisit::enter(*mount, cgroup("proxy"))));
 }
 
 Node::~Node() {
@@ -130,7 +121,7 @@ Node::~Node() {
     ::kill(process, SIGKILL);
     ::waitpid(process, nullptr, 0);
   }
-  enter_cgroup(home_);
+  visit_.reset();
   ::setns(home_netns_.get(), CLONE_NEWNET);
   (void)agent::Datapath::remove(pins());
   ::umount2((directory_ + "/bpf").c_str(), MNT_DETACH);

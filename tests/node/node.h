@@ -5,12 +5,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "agent/datapath/cgroup_visit.h"
 #include "agent/datapath/datapath.h"
 #include "base/socket_address.h"
 #include "base/unique_fd.h"
@@ -57,9 +59,9 @@ class Node {
 
   std::string directory_;  // for files
   std::string root_;       // cgroup
-  std::string home_;       // the cgroup we came from
   base::UniqueFd home_netns_;
-  std::vector<std::string> cgroups_;  // parents first
+  std::optional<agent::CgroupVisit> visit_;  // to "proxy"
+  std::vector<std::string> cgroups_;         // parents first
   std::vector<pid_t> processes_;
 };
 

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "agent/datapath/cgroup_visit.h"
+#include "base/mounts.h"
 #include "tests/node/redirected_node.h"
 
 namespace node {
@@ -61,6 +63,20 @@ TEST_F(Redirect, TakesV4MappedSockets) {
   ASSERT_TRUE(connection);
   EXPECT_EQ(record_of(connection), (Record{kService4, app_}));
   EXPECT_EQ(original_dst_of(connection, AF_INET), kService4);
+}
+
+// The agent's way: it makes the listeners in the proxy's cgroup without living there.
+TEST_F(Redirect, ListenersMadeOnAVisitBelongToTheProxysCgroup) {
+  stop_proxy();
+  need(datapath_.attach_proxy(node_.cgroup("visited")));
+  const auto mount = base::find_cgroup2(base::read_mountinfo());
+  {
+    const auto visit = need(agent::CgroupVisit::enter(*mount, node_.cgroup("visited")));
+    start_proxy();
+  }
+  node_.see("app", [&] { return connect_plainly(kService4); });
+  EXPECT_EQ(record_of(accept_from(proxy4_)), (Record{kService4, app_}));
+  node_.remove_cgroup("visited");  // nobody is left in it
 }
 
 TEST_F(Redirect, LeavesOtherDestinationsAlone) {
