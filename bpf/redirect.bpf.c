@@ -146,6 +146,21 @@ static __always_inline void forget_earlier(struct fairlead_caller *caller)
 	caller->handoff.caller_cookie = 0;
 }
 
+static __always_inline struct words loopback(bool wants_v4)
+{
+	return wants_v4 ? map_v4(LOOPBACK4) : (struct words){ { 0, 0, 0, bpf_htonl(1) } };
+}
+
+/* A cgroup above the caller's has opted in too: its program runs after ours and finds the rewritten address. */
+static __always_inline bool is_redirected_already(const struct fairlead_caller *caller, const struct words *address,
+						  __be16 port)
+{
+	struct words proxy = loopback(is_v4(address));
+
+	return is_redirected(caller) && !caller->flow.port && port == bpf_htons(FAIRLEAD_PROXY_PORT) &&
+	       __builtin_memcmp(address, &proxy, sizeof(proxy)) == 0;
+}
+
 static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct words *address)
 {
 	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
@@ -162,6 +177,8 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 	if (!sk)
 		return false;
 	caller = bpf_sk_storage_get(&callers, sk, NULL, 0);
+	if (is_redirected_already(caller, address, destination.port))
+		return false;
 	forget_earlier(caller);
 	store(destination.address, address);
 	struct redirect_facts facts = {
@@ -221,6 +238,14 @@ int connect4(struct bpf_sock_addr *ctx)
 	return PASS;
 }
 
+static __always_inline void set_address6(struct bpf_sock_addr *ctx, const struct words *address)
+{
+	ctx->user_ip6[0] = address->at[0];
+	ctx->user_ip6[1] = address->at[1];
+	ctx->user_ip6[2] = address->at[2];
+	ctx->user_ip6[3] = address->at[3];
+}
+
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
@@ -228,16 +253,9 @@ int connect6(struct bpf_sock_addr *ctx)
 
 	if (!redirect(ctx, &address))
 		return PASS;
+	address = loopback(is_v4(&address));
+	set_address6(ctx, &address);
 	ctx->user_port = bpf_htons(FAIRLEAD_PROXY_PORT);
-	ctx->user_ip6[0] = 0;
-	ctx->user_ip6[1] = 0;
-	if (is_v4(&address)) {
-		ctx->user_ip6[2] = MAPPED_PREFIX;
-		ctx->user_ip6[3] = LOOPBACK4;
-	} else {
-		ctx->user_ip6[2] = 0;
-		ctx->user_ip6[3] = bpf_htonl(1);
-	}
 	return PASS;
 }
 
@@ -269,10 +287,7 @@ int getpeername6(struct bpf_sock_addr *ctx)
 
 	if (caller) {
 		address = load(caller->handoff.original.address);
-		ctx->user_ip6[0] = address.at[0];
-		ctx->user_ip6[1] = address.at[1];
-		ctx->user_ip6[2] = address.at[2];
-		ctx->user_ip6[3] = address.at[3];
+		set_address6(ctx, &address);
 		ctx->user_port = caller->handoff.original.port;
 	}
 	return PASS;

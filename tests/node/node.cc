@@ -195,23 +195,29 @@ int Node::stop(pid_t process) {
 
 SocketAddress address(const char* text) { return need(SocketAddress::parse(text)); }
 
-void add_to_loopback(const char* ipv6) {
+void add_to_loopback(const char* text) {
+  const SocketAddress wanted{need(base::IpAddress::parse(text)), 0};
+  sockaddr_storage storage{};
+  const socklen_t size = wanted.to_sockaddr(storage);
+  const UniqueFd fd(::socket(wanted.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (wanted.ip.is_v4()) {
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo:1");
+    std::memcpy(&request.ifr_addr, &storage, sizeof request.ifr_addr);
+    require(::ioctl(fd.get(), SIOCSIFADDR, &request) == 0, std::string("add ") + text + " to lo");
+    return;
+  }
   struct In6Request {
     in6_addr address;
     std::uint32_t prefix_length;
     int interface;
   } request{.address = {}, .prefix_length = 128, .interface = static_cast<int>(::if_nametoindex("lo"))};
-  const auto ip = need(base::IpAddress::parse(ipv6));
-  std::memcpy(&request.address, ip.bytes.data(), ip.bytes.size());
-  const UniqueFd fd(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  require(::ioctl(fd.get(), SIOCSIFADDR, &request) == 0, std::string("add ") + ipv6 + " to lo");
+  std::memcpy(&request.address, wanted.ip.bytes.data(), wanted.ip.bytes.size());
+  require(::ioctl(fd.get(), SIOCSIFADDR, &request) == 0, std::string("add ") + text + " to lo");
   // The kernel brings it into use a little later.
   const auto deadline = base::now() + kPatience;
-  sockaddr_storage storage{};
-  const socklen_t size = SocketAddress{ip, 0}.to_sockaddr(storage);
-  const UniqueFd probe(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  while (::bind(probe.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0) {
-    require(errno == EADDRNOTAVAIL && base::now() < deadline, std::string("use ") + ipv6);
+  while (::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0) {
+    require(errno == EADDRNOTAVAIL && base::now() < deadline, std::string("use ") + text);
     ::poll(nullptr, 0, 1);
   }
 }

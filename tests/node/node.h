@@ -74,8 +74,8 @@ T need(base::Result<T> result) {
 
 base::SocketAddress address(const char* text);
 
-// Gives `lo` another IPv6 address.
-void add_to_loopback(const char* ipv6);
+// Gives `lo` another address.
+void add_to_loopback(const char* ip);
 
 base::UniqueFd listen_on(const base::SocketAddress& address, int backlog = 64);
 // -1 when nobody has connected within the time; a connection that is there is taken at once.

@@ -104,6 +104,18 @@ TEST_F(Redirect, ReportsTheCgroupThatOptedInForANestedOne) {
   EXPECT_EQ(record_of(accept_from(proxy4_)), (Record{kService4, app_}));
 }
 
+TEST_F(Redirect, OfTwoNestedCgroupsThatOptedInTheInnerOneCounts) {
+  const std::uint64_t inner = need(datapath_.attach_workload(node_.cgroup("app/inner")));
+  for (const SocketAddress& service : {kService4, kService6}) {
+    const Seen seen = node_.see("app/inner", [&] { return connect_plainly(service); });
+    EXPECT_EQ(seen.peer.to_string(), service.to_string());
+    EXPECT_EQ(record_of(accept_from(service == kService4 ? proxy4_ : proxy6_)), (Record{service, inner}));
+  }
+  EXPECT_EQ(count("-"), 2U);
+  EXPECT_EQ(count("not_a_service"), 0U);
+  EXPECT_EQ(handshakes(), 0U);
+}
+
 TEST_F(Redirect, TellsWorkloadsApart) {
   const std::uint64_t other = need(datapath_.attach_workload(node_.cgroup("other")));
   ASSERT_NE(other, app_);
@@ -113,26 +125,48 @@ TEST_F(Redirect, TellsWorkloadsApart) {
   EXPECT_EQ(record_of(accept_from(proxy4_)), (Record{kService4, app_}));
 }
 
+Seen connect_from(const SocketAddress& source, const SocketAddress& destination, UniqueFd& socket) {
+  socket = tcp_socket(source.family());
+  sockaddr_storage storage{};
+  const socklen_t size = source.to_sockaddr(storage);
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0) return {errno, {}};
+  return {connect_to(socket, destination), peer_of(socket)};
+}
+
+TEST_F(Redirect, TakesSocketsThatAreBoundToAnAddressOfTheNode) {
+  add_to_loopback("10.88.0.1");
+  struct Case {
+    const char* source;
+    const SocketAddress& destination;
+    const UniqueFd& proxy;
+  };
+  for (const auto& [source, destination, proxy] :
+       {Case{"10.88.0.1:4711", kService4, proxy4_}, Case{"[fd00:8::1]:4711", kService6, proxy6_}}) {
+    const Seen seen = node_.see("app", [&] {
+      UniqueFd socket;
+      return connect_from(address(source), destination, socket);
+    });
+    EXPECT_EQ(seen.error, 0) << source;
+    EXPECT_EQ(seen.peer.to_string(), destination.to_string());
+    const UniqueFd connection = accept_from(proxy);
+    EXPECT_EQ(peer_of(connection).to_string(), source);
+    EXPECT_EQ(record_of(connection), (Record{destination, app_}));
+  }
+}
+
 // Two sockets may use one port with different addresses: each is known by both.
-TEST_F(Redirect, TakesSocketsThatAreBoundBeforeTheyConnect) {
-  const Seen seen = node_.see("app", [&]() -> Seen {
-    const UniqueFd first = tcp_socket();
-    const UniqueFd second = tcp_socket();
-    for (const auto& [socket, source] : {std::pair{&first, "127.7.0.1:4711"}, {&second, "127.7.0.2:4711"}}) {
-      sockaddr_storage storage{};
-      const socklen_t size = address(source).to_sockaddr(storage);
-      if (::bind(socket->get(), reinterpret_cast<sockaddr*>(&storage), size) != 0) return {errno, {}};
-    }
-    if (const int error = connect_to(first, kService4)) return {error, {}};
-    return {connect_to(second, kService4), peer_of(second)};
+TEST_F(Redirect, TellsCallersApartThatUseTheSamePort) {
+  const SocketAddress kOtherService = address("127.8.0.9:80");
+  need(datapath_.set_destinations(std::array{kService4, kOtherService}));
+  const Seen seen = node_.see("app", [&] {
+    UniqueFd first;
+    UniqueFd second;
+    const Seen one = connect_from(address("127.7.0.1:4711"), kService4, first);
+    return one.error != 0 ? one : connect_from(address("127.7.0.2:4711"), kOtherService, second);
   });
   EXPECT_EQ(seen.error, 0);
-  EXPECT_EQ(seen.peer.to_string(), kService4.to_string());
-  for (const char* source : {"127.7.0.1:4711", "127.7.0.2:4711"}) {
-    const UniqueFd connection = accept_from(proxy4_);
-    EXPECT_EQ(peer_of(connection).to_string(), source);
-    EXPECT_EQ(record_of(connection), (Record{kService4, app_}));
-  }
+  EXPECT_EQ(record_of(accept_from(proxy4_)), (Record{kService4, app_}));
+  EXPECT_EQ(record_of(accept_from(proxy4_)), (Record{kOtherService, app_}));
 }
 
 TEST_F(Redirect, LetsSocketsThatAreBoundToADevicePass) {
