@@ -66,7 +66,7 @@ struct fairlead_handoff {
 };
 FAIRLEAD_SIZE(fairlead_handoff, 40);
 
-/* Kept with each TCP socket a caller makes (`callers`). */
+/* Kept with a caller's socket (`callers`) once it was redirected, and with sockets that are known to be plain TCP. */
 struct fairlead_caller {
 	struct fairlead_handoff handoff; /* caller_cookie 0: not redirected */
 	struct fairlead_flow flow; /* port 0 until the kernel has chosen one */
@@ -82,8 +82,9 @@ FAIRLEAD_SIZE(fairlead_listener, 8);
 /* Kept with each cgroup the programs are attached to (`workloads`). */
 struct fairlead_workload {
 	__u64 cgroup_id; /* 0: attached but not redirected (yet, or any more) */
+	__u64 has_mptcp; /* some process has made an MPTCP socket */
 };
-FAIRLEAD_SIZE(fairlead_workload, 8);
+FAIRLEAD_SIZE(fairlead_workload, 16);
 
 /* Index of `counters`. What became of each connect() in an opted-in cgroup, then what went wrong afterwards. */
 enum fairlead_counter {
@@ -92,10 +93,11 @@ enum fairlead_counter {
 	FAIRLEAD_PASSED_NOT_TCP,
 	FAIRLEAD_PASSED_NOT_OURS, /* a destination nothing is to be done for */
 	FAIRLEAD_PASSED_INACTIVE, /* the cgroup is being attached or detached */
-	FAIRLEAD_PASSED_UNSEEN_SOCKET, /* the kernel's own, as MPTCP's are, or made before the cgroup was attached */
+	FAIRLEAD_PASSED_MPTCP, /* a subflow of it; or a socket made before its cgroup first used MPTCP */
 	FAIRLEAD_PASSED_BOUND_TO_DEVICE, /* would hang: loopback is not reachable through a device */
 	FAIRLEAD_PASSED_NO_LISTENER, /* no proxy, or a stranger on its port */
 	FAIRLEAD_PASSED_MAP_FULL, /* too many handshakes at once */
+	FAIRLEAD_PASSED_NO_MEMORY, /* for the record kept with the socket */
 
 	FAIRLEAD_HANDOFF_LOST, /* redirected, but the proxy cannot learn where to. Must stay 0 */
 

@@ -19,7 +19,7 @@ struct {
 
 /*
  * Kept with the cgroup a program is attached to, whatever cgroup below it the caller is in: written by the agent last
- * when it attaches and first when it detaches, read by connect. Keyed by the cgroup's id.
+ * when it attaches and first when it detaches (and by create), read by connect. Keyed by the cgroup's id.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
@@ -39,8 +39,8 @@ struct {
 } listeners SEC(".maps");
 
 /*
- * Kept with each TCP socket made in an opted-in cgroup: made with it, written by connect, read by getpeername and the
- * socket's events. No memory for it: the socket counts as unseen, and its connections pass.
+ * Kept with the caller's socket: written by connect, read by getpeername and the socket's events. No memory for it: the
+ * connection passes. In cgroups that use MPTCP each plain socket has one from the start.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -2,7 +2,7 @@
 /*
  * Redirects connections of opted-in cgroups to the proxy and tells the proxy where they were going.
  *
- *   create          caller: note the sockets that processes make
+ *   create          caller: tell plain TCP from subflows of MPTCP
  *   connect4/6      caller: decide; remember the destination with the socket; reserve a handoff; rewrite the address
  *   caller_events   caller: the source port is known, enter the handoff; the socket closes, withdraw it
  *   accept_events   proxy: the connection is established, move the handoff to its socket
@@ -185,7 +185,7 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 		.protocol = ctx->protocol,
 		.bound_device = sk->bound_dev_if,
 		.is_active = cgroup_id != 0,
-		.is_seen = caller != NULL,
+		.is_plain = caller || !workload->has_mptcp,
 		.is_ours = bpf_map_lookup_elem(&destinations, &destination) != NULL,
 	};
 	/*
@@ -199,6 +199,11 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 	facts.has_listener = netns_id != 0;
 
 	verdict = decide_redirect(&facts);
+	if (verdict == FAIRLEAD_REDIRECTED && !caller) {
+		caller = bpf_sk_storage_get(&callers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!caller)
+			verdict = FAIRLEAD_PASSED_NO_MEMORY;
+	}
 	count(verdict);
 	if (verdict != FAIRLEAD_REDIRECTED || !caller) {
 		if (facts.has_place)
@@ -215,13 +220,18 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 }
 
 /*
- * Not run for sockets that the kernel makes for itself. That is the only way to tell a subflow of MPTCP, which looks
- * like any TCP socket when it connects and must reach the real peer.
+ * When a subflow of MPTCP connects it looks like any TCP socket, but it must reach the real peer. The kernel makes it
+ * for itself, which does not run this program: so once a cgroup uses MPTCP, the sockets that processes make are noted,
+ * and others pass. Cgroups that do not use it pay nothing.
  */
 SEC("cgroup/sock_create")
 int create(struct bpf_sock *sk)
 {
-	if (sk->protocol == FAIRLEAD_TCP)
+	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
+
+	if (sk->protocol == FAIRLEAD_MPTCP)
+		workload->has_mptcp = 1;
+	else if (sk->protocol == FAIRLEAD_TCP && workload->has_mptcp)
 		bpf_sk_storage_get(&callers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	return PASS;
 }

@@ -11,14 +11,15 @@
 
 #include "bpf/abi.h"
 
-/* IPPROTO_TCP; linux/in.h does not get along with the C library's header in user space. */
+/* IPPROTO_TCP and IPPROTO_MPTCP; linux/in.h does not get along with the C library's header in user space. */
 #define FAIRLEAD_TCP 6
+#define FAIRLEAD_MPTCP 262
 
 struct redirect_facts {
 	__u32 protocol; /* of the socket */
 	__u32 bound_device; /* interface index; 0: none */
 	bool is_active; /* the agent has opened the cgroup for redirection */
-	bool is_seen; /* a process made the socket while the programs were attached */
+	bool is_plain; /* known not to be a subflow of MPTCP */
 	bool is_ours; /* the agent wants this destination */
 	/* Looked for only when nothing above speaks against redirecting: */
 	bool has_place; /* a place for the handshake is reserved */
@@ -37,8 +38,8 @@ static inline enum fairlead_counter judge_socket(const struct redirect_facts *fa
 		return FAIRLEAD_PASSED_NOT_OURS;
 	if (!facts->is_active)
 		return FAIRLEAD_PASSED_INACTIVE;
-	if (!facts->is_seen)
-		return FAIRLEAD_PASSED_UNSEEN_SOCKET;
+	if (!facts->is_plain)
+		return FAIRLEAD_PASSED_MPTCP;
 	if (facts->bound_device != 0)
 		return FAIRLEAD_PASSED_BOUND_TO_DEVICE;
 	return FAIRLEAD_REDIRECTED;

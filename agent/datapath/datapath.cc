@@ -57,10 +57,11 @@ constexpr std::array<VerdictName, FAIRLEAD_COUNTERS> kVerdictNames{{
     {"passed", "not_tcp"},
     {"passed", "not_a_service"},
     {"passed", "inactive"},
-    {"passed", "unseen_socket"},
+    {"passed", "mptcp"},
     {"passed", "bound_to_device"},
     {"passed", "no_listener"},
     {"passed", "map_full"},
+    {"passed", "no_memory"},
     {"lost", "handoff"},
 }};
 
@@ -191,8 +192,10 @@ struct Datapath::State {
 };
 
 Result<> Datapath::State::set_active(std::uint64_t id, bool is_active) const {
-  const fairlead_workload workload{.cgroup_id = is_active ? id : 0};
   const int map = bpf_map__fd(skeleton->maps.workloads);
+  fairlead_workload workload{};
+  (void)::bpf_map_lookup_elem(map, &id, &workload);  // what the programs know of it stays
+  workload.cgroup_id = is_active ? id : 0;
   if (::bpf_map_update_elem(map, &id, &workload, BPF_ANY) == 0) return {};
   if (errno == ENOENT && !is_active) return {};  // never attached, or the cgroup is gone
   return base::fail_errno("activate cgroup " + std::to_string(id));

@@ -48,8 +48,8 @@ class Datapath {
   base::Result<> unregister_listeners(std::span<const int> sockets, std::chrono::milliseconds patience);
 
   // Redirects the connections of a cgroup (its folder in a cgroup2 mount) and of those below it, all at once, and
-  // returns the id under which the proxy hears of them. Sockets made before this, or before the process came into the
-  // cgroup, pass. Programs of an earlier attachment are exchanged without a gap.
+  // returns the id under which the proxy hears of them. Sockets made before the process came into the cgroup are not in
+  // it. Programs of an earlier attachment are exchanged without a gap.
   base::Result<std::uint64_t> attach_workload(const std::string& cgroup);
   // Also for a cgroup that is gone, and for one that is not attached. Established connections stay, but getpeername()
   // of those tells of the proxy from now on.

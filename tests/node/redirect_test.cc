@@ -241,8 +241,17 @@ TEST_F(Redirect, LetsMptcpPass) {
   EXPECT_EQ(seen.error, 0);
   EXPECT_EQ(seen.peer.to_string(), kService4.to_string());
   EXPECT_EQ(who_was_reached(), "service");
-  EXPECT_EQ(count("unseen_socket"), 1U);
+  EXPECT_EQ(count("mptcp"), 1U);
   EXPECT_EQ(count("-"), 0U);
+}
+
+TEST_F(Redirect, TakesPlainTcpOfAProgramThatUsesMptcpToo) {
+  const Seen seen = node_.see("app", [&] {
+    const UniqueFd mptcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
+    return connect_plainly(kService4);
+  });
+  EXPECT_EQ(seen.error, 0);
+  EXPECT_EQ(record_of(accept_from(proxy4_)), (Record{kService4, app_}));
 }
 
 TEST_F(Redirect, LeavesUdpOnTheSameAddressAndPortAlone) {

@@ -9,7 +9,7 @@ redirect_facts redirectable() {
   return {.protocol = IPPROTO_TCP,
           .bound_device = 0,
           .is_active = true,
-          .is_seen = true,
+          .is_plain = true,
           .is_ours = true,
           .has_place = true,
           .has_listener = true};
@@ -32,7 +32,7 @@ TEST(RedirectDecision, NamesTheReasonToPass) {
       {[](auto& facts) { facts.protocol = IPPROTO_MPTCP; }, FAIRLEAD_PASSED_NOT_TCP},
       {[](auto& facts) { facts.is_ours = false; }, FAIRLEAD_PASSED_NOT_OURS},
       {[](auto& facts) { facts.is_active = false; }, FAIRLEAD_PASSED_INACTIVE},
-      {[](auto& facts) { facts.is_seen = false; }, FAIRLEAD_PASSED_UNSEEN_SOCKET},
+      {[](auto& facts) { facts.is_plain = false; }, FAIRLEAD_PASSED_MPTCP},
       {[](auto& facts) { facts.bound_device = 7; }, FAIRLEAD_PASSED_BOUND_TO_DEVICE},
       {[](auto& facts) { facts.has_place = false; }, FAIRLEAD_PASSED_MAP_FULL},
       {[](auto& facts) { facts.has_listener = false; }, FAIRLEAD_PASSED_NO_LISTENER},
