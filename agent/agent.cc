@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -55,6 +56,16 @@ void log_finding(const config::Finding& finding) {
   }
 }
 
+telemetry::TrafficLabelSettings label_settings(const config::Settings& settings) {
+  const auto drops = [&](std::string_view label) {
+    return std::find(settings.drop_labels.begin(), settings.drop_labels.end(), label) != settings.drop_labels.end();
+  };
+  return {.cluster_name = settings.proxy.cluster_name,
+          .dropped = {.version = drops("source_version") || drops("destination_version"),
+                      .app = drops("source_app") || drops("destination_app"),
+                      .principal = drops("source_principal") || drops("destination_principal")}};
+}
+
 }  // namespace
 
 Agent::Agent(Options options) : options_(std::move(options)), signals_(context_, SIGTERM, SIGINT, SIGHUP) {}
@@ -76,6 +87,9 @@ Result<> Agent::start() {
     redirection_.emplace(std::move(*redirection));
   }
   compile_and_apply();
+  if (options_.has_admin) {
+    if (auto started = start_admin(); !started) return started;
+  }
   if (auto started = start_proxy(); !started) return started;
   if (auto added = add_listeners(); !added) return added;
   watch(files_readable_, files_->fd(), [this] {
@@ -107,6 +121,16 @@ Result<> Agent::start_proxy() {
                 if (!redirection_) return;
                 auto registered = redirection_->register_listener(socket);
                 if (!registered) spdlog::error("{}", registered.error().message);
+              },
+          .counting =
+              [this](const ::telemetry::SharedMemory& memory) {
+                if (!admin_) return;
+                auto copy = memory.duplicate_fd().and_then(::telemetry::SharedMemory::open);
+                if (copy) {
+                  admin_->show_counters(std::move(*copy));
+                } else {
+                  spdlog::error("no counters are shown: {}", copy.error().message);
+                }
               },
           .passing =
               [this] {
@@ -185,6 +209,7 @@ void Agent::compile_and_apply() {
   if (!supervisor_) return;
   supervisor_->set_config(config_);
   find_instances();
+  if (admin_) admin_->set_label_settings(label_settings(documents_.settings));
   if (documents_.settings.proxy.access_log_path != access_log_path_) open_access_log();
 }
 
@@ -212,7 +237,6 @@ void Agent::find_instances() {
   identities_.set_present(*config_, pods);
   supervisor_->set_pods(pods);
   if (redirection_) redirection_->attach(instances_);
-  publish_view();
 }
 
 void Agent::open_access_log() {
@@ -249,7 +273,7 @@ Result<> Agent::add_listeners() {
   return {};
 }
 
-void Agent::publish_view() {
+std::shared_ptr<const NodeView> Agent::view() const {
   auto view = std::make_shared<NodeView>();
   view->config = config_;
   view->settings = documents_.settings;
@@ -258,14 +282,35 @@ void Agent::publish_view() {
   view->instances = instances_;
   view->last_success = last_success_;
   view->rejects = rejects_;
-  if (supervisor_) {
-    view->is_proxy_up = supervisor_->is_up();
-    view->proxy_pid = supervisor_->pid();
-    view->proxy_generation = supervisor_->applied_generation();
-    view->proxy_restarts = supervisor_->restarts();
+  view->is_proxy_up = supervisor_->is_up();
+  view->proxy_pid = supervisor_->pid();
+  view->proxy_generation = supervisor_->applied_generation();
+  view->proxy_restarts = supervisor_->restarts();
+  view->has_listeners = supervisor_->is_listening();
+  return view;
+}
+
+Result<> Agent::start_admin() {
+  const auto ask = [this](std::function<void(admin::Snapshot)> answer) {
+    asio::post(context_, [this, answer = std::move(answer)]() mutable { answer_admin(std::move(answer)); });
+  };
+  auto server = admin::Server::start(documents_.settings.admin_address, ask, identities_);
+  if (!server) return tl::unexpected(server.error());
+  admin_ = std::move(*server);
+  admin_->set_label_settings(label_settings(documents_.settings));
+  return {};
+}
+
+void Agent::answer_admin(std::function<void(admin::Snapshot)> answer) {
+  admin::Snapshot snapshot{.view = view(), .backends = {}, .verdicts = {}, .maps = {}};
+  if (redirection_) {
+    if (auto verdicts = redirection_->datapath().verdicts()) snapshot.verdicts = std::move(*verdicts);
+    snapshot.maps = redirection_->datapath().map_use();
   }
-  const std::lock_guard lock(view_mutex_);
-  view_ = std::move(view);
+  supervisor_->request_status([snapshot = std::move(snapshot), answer = std::move(answer)](auto backends) mutable {
+    snapshot.backends = std::move(backends);
+    answer(std::move(snapshot));
+  });
 }
 
 // Only now can the proxy do something for connections to these services.
@@ -273,7 +318,6 @@ void Agent::on_applied(std::uint64_t generation) {
   if (redirection_ && generation == config_->generation) {
     if (auto serving = redirection_->serve(*config_); !serving) spdlog::error("{}", serving.error().message);
   }
-  publish_view();
   if (is_announced_) {
     spdlog::info("generation {} is in force", generation);
     return;

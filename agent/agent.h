@@ -5,10 +5,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "agent/admin/server.h"
 #include "agent/files/document_files.h"
 #include "agent/node_view.h"
 #include "agent/options.h"
@@ -41,7 +41,9 @@ class Agent {
   base::Result<> start_proxy();
   base::Result<> add_listeners();
   void open_access_log();
-  void publish_view();
+  base::Result<> start_admin();
+  void answer_admin(std::function<void(admin::Snapshot)> answer);
+  [[nodiscard]] std::shared_ptr<const NodeView> view() const;
   void watch(std::unique_ptr<boost::asio::posix::stream_descriptor>& descriptor, int fd,
              std::function<void()> on_readable);
   void watch_signals();
@@ -76,8 +78,7 @@ class Agent {
   std::string access_log_path_;
   bool is_announced_ = false;
 
-  std::mutex view_mutex_;
-  std::shared_ptr<const NodeView> view_;  // guarded by view_mutex_
+  std::unique_ptr<admin::Server> admin_;  // last: its thread ends before what it asks for
 };
 
 }  // namespace agent

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -181,6 +182,11 @@ void ProxySupervisor::restart(RestartReason reason) {
   });
 }
 
+bool ProxySupervisor::is_listening() const {
+  return std::any_of(listeners_.begin(), listeners_.end(),
+                     [](const auto& each) { return !each.second.sockets.empty(); });
+}
+
 void ProxySupervisor::close_listeners() {
   callbacks_.passing();
   for (auto& [id, held] : listeners_) held.sockets.clear();
@@ -254,7 +260,10 @@ void ProxySupervisor::handle(channel::Message message) {
 void ProxySupervisor::greet(channel::ProxyHello hello) {
   restart_timer_.cancel();
   if (hello.shards) {  // its counters go on
-    if (auto opened = ::telemetry::SharedMemory::open(std::move(hello.shards))) memory_.emplace(std::move(*opened));
+    if (auto opened = ::telemetry::SharedMemory::open(std::move(hello.shards))) {
+      memory_.emplace(std::move(*opened));
+      callbacks_.counting(*memory_);
+    }
   }
   is_adopting_ = false;
   std::vector<std::uint64_t> unknown;
@@ -273,6 +282,7 @@ void ProxySupervisor::greet(channel::ProxyHello hello) {
       return;
     }
     memory_.emplace(std::move(*made));
+    callbacks_.counting(*memory_);
   }
   auto shards = memory_->duplicate_fd();
   if (!shards) {

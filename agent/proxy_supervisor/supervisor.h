@@ -37,6 +37,8 @@ class ProxySupervisor {
     std::function<void(std::string error)> refused;         // it cannot
     // A listening socket for redirected connections is in our hands, new or handed back.
     std::function<void(int socket)> listening = [](int) {};
+    // Where the proxies count from now on; it stays the same when one takes over from another.
+    std::function<void(const ::telemetry::SharedMemory&)> counting = [](const ::telemetry::SharedMemory&) {};
     // Listeners are about to be closed because no proxy stays up: let connections pass until `applied`.
     std::function<void()> passing = [] {};
   };
@@ -63,10 +65,10 @@ class ProxySupervisor {
   void stop(std::chrono::milliseconds drain);
 
   [[nodiscard]] bool is_up() const { return connection_ != nullptr; }
+  [[nodiscard]] bool is_listening() const;
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] std::uint64_t applied_generation() const { return applied_generation_; }
   [[nodiscard]] const std::array<std::uint64_t, 4>& restarts() const { return restarts_; }
-  [[nodiscard]] const ::telemetry::SharedMemory* memory() const { return memory_ ? &*memory_ : nullptr; }
 
  private:
   struct Held {
