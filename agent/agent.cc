@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "agent/proxy_supervisor/listeners.h"
-#include "bpf/abi.h"
 
 namespace agent {
 namespace {
@@ -134,7 +133,7 @@ Result<> Agent::start_proxy() {
               },
           .passing =
               [this] {
-                if (redirection_) redirection_->stop();
+                if (redirection_) redirection_->pass();
               }});
   supervisor_->set_config(config_);
   open_access_log();
@@ -262,12 +261,11 @@ Result<> Agent::add_listeners() {
   }
   if (!redirection_) return {};
   for (const char* const loopback : {"127.0.0.1", "::1"}) {
-    const base::SocketAddress address{*base::IpAddress::parse(loopback), FAIRLEAD_PROXY_PORT};
-    auto added = supervisor_->add_listener(++id, std::nullopt, [this, address] {
-      return make_listeners(address, workers(), redirection_->proxy_cgroup());
-    });
+    const base::IpAddress address = *base::IpAddress::parse(loopback);
+    auto added = supervisor_->add_listener(
+        ++id, std::nullopt, [this, address] { return redirection_->make_listeners(address, workers()); });
     if (added) continue;
-    if (address.family() == AF_INET) return added;
+    if (address.is_v4()) return added;
     spdlog::warn("{}; connections to IPv6 services pass", added.error().message);
   }
   return {};
@@ -368,7 +366,7 @@ void Agent::run() {
 
 // Connections pass before there is nobody to take them.
 void Agent::stop() {
-  if (redirection_) redirection_->stop();
+  if (redirection_) redirection_->pass();
   supervisor_->stop(options_.uses_bpf ? std::chrono::milliseconds(kDrain) : kTrialDrain);
   if (redirection_) redirection_->remove();
   if (options_.owns_runtime_dir) {

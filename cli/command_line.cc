@@ -108,6 +108,7 @@ void add_run(CLI::App& root) {
 
 void add_admin(CLI::App& app, std::string& admin) {
   app.add_option("--admin", admin, "Address of the agent's admin endpoint")
+      ->envname("FAIRLEAD_ADMIN")
       ->capture_default_str()
       ->type_name("ADDRESS");
 }

@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/datapath/cgroup_visit.h"
 #include "agent/pods/host_instances.h"
+#include "agent/proxy_supervisor/listeners.h"
 #include "base/mounts.h"
+#include "bpf/abi.h"
 
 namespace agent {
 namespace {
@@ -15,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using base::Result;
 
+constexpr std::chrono::milliseconds kOnTheirWay{100};
 constexpr std::string_view kFolder = "/fairlead";
 constexpr std::string_view kProxyFolder = "/fairlead/proxy";
 
@@ -51,6 +55,19 @@ Result<> Redirection::place_proxy(pid_t pid) const {
   file << pid << std::flush;
   if (!file) return base::fail_errno("write the proxy's process to " + path);
   return {};
+}
+
+Result<std::vector<base::UniqueFd>> Redirection::make_listeners(const base::IpAddress& loopback,
+                                                                std::uint32_t count) const {
+  const auto visit = CgroupVisit::enter(cgroup2_, proxy_cgroup_);
+  if (!visit) return tl::unexpected(visit.error());
+  return agent::make_listeners({loopback, FAIRLEAD_PROXY_PORT}, count);
+}
+
+Result<> Redirection::register_listener(int socket) {
+  auto registered = datapath_.register_listener(socket);
+  if (registered) listeners_.push_back(socket);
+  return registered;
 }
 
 std::vector<Instance> Redirection::find_instances(const std::vector<config::WorkloadDocument>& workloads) {
@@ -115,8 +132,12 @@ Result<> Redirection::serve(const config::NodeConfig& config) {
   return datapath_.set_destinations(destinations);
 }
 
-void Redirection::stop() {
+void Redirection::pass() {
   if (auto stopped = datapath_.set_destinations({}); !stopped) spdlog::error("{}", stopped.error().message);
+  if (auto left = datapath_.unregister_listeners(listeners_, kOnTheirWay); !left) {
+    spdlog::warn("{}", left.error().message);
+  }
+  listeners_.clear();
 }
 
 void Redirection::remove() {

@@ -19,10 +19,12 @@ class Redirection {
   // Loads the kernel part, or adopts what an earlier agent left; makes the proxy's cgroup. Nothing is redirected yet.
   static base::Result<Redirection> open();
 
-  // The folder of the proxy's cgroup. Its listening sockets must be made in it (agent/datapath).
-  [[nodiscard]] const std::string& proxy_cgroup() const { return proxy_cgroup_; }
+  // Moves the proxy into its cgroup.
   base::Result<> place_proxy(pid_t pid) const;
-  base::Result<> register_listener(int socket) { return datapath_.register_listener(socket); }
+  // Listening sockets of the proxy on the port of redirected connections.
+  base::Result<std::vector<base::UniqueFd>> make_listeners(const base::IpAddress& loopback, std::uint32_t count) const;
+  // Each of them, also one that an earlier agent made.
+  base::Result<> register_listener(int socket);
 
   // Readable when cgroups came or went; take_changes() says whether they did.
   [[nodiscard]] int fd() const { return tree_.fd(); }
@@ -39,8 +41,9 @@ class Redirection {
 
   [[nodiscard]] const Datapath& datapath() const { return datapath_; }
 
-  // New connections pass from now on; established ones go on as long as the proxy does.
-  void stop();
+  // New connections pass from now on, and those that are on their way have arrived: listeners can be closed.
+  // Established ones go on. Until serve().
+  void pass();
   // Removes everything from the kernel.
   void remove();
 
@@ -52,6 +55,7 @@ class Redirection {
   Datapath datapath_;
   CgroupTree tree_;
   std::map<std::string, std::uint64_t> attached_;  // cgroup from the mount: id
+  std::vector<int> listeners_;                     // registered; not owned
   bool has_dropped_unclaimed_ = false;
 };
 
