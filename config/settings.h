@@ -32,7 +32,6 @@ struct RetrySettings {
 struct Settings {
   Semantics semantics = Semantics::istio;
   std::uint32_t workers = 0;  // 0: one for each CPU the process may use
-  std::uint16_t listener_port = 15001;
   base::SocketAddress admin_address = default_admin_address();
   std::string cluster_domain = "cluster.local";
   std::string root_namespace = "istio-system";

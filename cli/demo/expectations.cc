@@ -186,6 +186,10 @@ Checks judge_ejection(const EjectionSeen& seen, Semantics semantics) {
   return checks;
 }
 
+bool shows_limits(const LimitsSeen& seen) {
+  return count_of(seen.two, 503) > 0 && share(seen.three, 503) > share(seen.two, 503);
+}
+
 Checks judge_limits(const LimitsSeen& seen) {
   Checks checks;
   checks.push_back({"one connection: every request is answered", codes_text(seen.one),

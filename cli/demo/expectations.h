@@ -51,6 +51,8 @@ struct LimitsSeen {
   std::uint64_t arrivals = 0;  // at all greeters
   Sums requests;
 };
+// Some of two are refused, and more of three.
+bool shows_limits(const LimitsSeen& seen);
 Checks judge_limits(const LimitsSeen& seen);
 
 // `rows`: by response_code and response_flags; `sources`: by source_workload.

@@ -193,11 +193,7 @@ std::string Stage::settings_document() const {
          "\n"
          "  admin:\n"
          "    address: " +
-         admin_.to_string() +
-         "\n"
-         "  listener:\n"
-         "    port: " +
-         std::to_string(listener_port_) + "\n";
+         admin_.to_string() + "\n";
 }
 
 base::Result<> Stage::start_agent() {
@@ -216,7 +212,12 @@ base::Result<> Stage::start_agent() {
   ProcessSpec spec{.arguments = {sibling_program("fairlead-agent"), "-f", documents()}};
   if (!options_.uses_bpf) {
     spec.arguments = spec.arguments +
-                     std::vector<std::string>{"--no-bpf", "--as", "helloweb.default", "--listen",
+                     std::vector<std::string>{"--no-bpf",
+                                              "--admin",
+                                              admin_.to_string(),
+                                              "--as",
+                                              "helloweb.default",
+                                              "--listen",
                                               "127.0.0.1:" + std::to_string(listener_port_) + "=" + std::string(kVip)};
   }
   auto process = start_program("agent", std::move(spec));

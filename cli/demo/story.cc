@@ -12,6 +12,8 @@
 namespace cli::demo {
 namespace {
 
+constexpr int kLimitRounds = 5;
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::stringstream stream(text);
@@ -183,11 +185,19 @@ base::Result<StepReport> Story::limits() {
     const char* requests;
     Codes* codes;
   };
-  for (const auto& one : {Load{"1", "20", &seen.one}, Load{"2", "20", &seen.two}, Load{"3", "50", &seen.three}}) {
+  const auto run = [&](const Load& one) -> base::Result<> {
     const auto codes =
         load(step, stage_.load_greeter({"-c", one.connections, "-qps", "0", "-n", one.requests, "-loglevel", "Error"}));
     if (!codes) return tl::unexpected(codes.error());
-    *one.codes = *codes;
+    for (const auto& [code, count] : *codes) (*one.codes)[code] += count;
+    return {};
+  };
+  if (auto ran = run({"1", "20", &seen.one}); !ran) return tl::unexpected(ran.error());
+  // Whether two requests meet while a connection is made is chance: a few rounds show what one may not.
+  for (int round = 0; round < kLimitRounds && !shows_limits(seen); ++round) {
+    for (const auto& one : {Load{"2", "20", &seen.two}, Load{"3", "50", &seen.three}}) {
+      if (auto ran = run(one); !ran) return tl::unexpected(ran.error());
+    }
   }
   const auto after = stage_.requests_by({"response_code", "response_flags"});
   if (!after) return tl::unexpected(after.error());

@@ -18,7 +18,6 @@ constexpr std::array<std::string_view, 6> kDroppable = {"source_version",   "des
                                                         "source_app",       "destination_app",
                                                         "source_principal", "destination_principal"};
 
-constexpr Field kListener[] = {{.name = "port", .type = Type::integer, .min = 1, .max = kMaxPort}};
 constexpr Field kAdmin[] = {{.name = "address"}};
 constexpr Field kCluster[] = {{.name = "name"}, {.name = "domain"}, {.name = "rootNamespace"}};
 constexpr Field kAccessLog[] = {
@@ -94,7 +93,6 @@ std::span<const Field> settings_fields() {
   static const Field kSettings[] = {
       {.name = "semantics", .type = Type::word, .words = kSemantics},
       {.name = "workers", .type = Type::integer, .min = 0, .max = 256},
-      {.name = "listener", .type = Type::object, .fields = kListener},
       {.name = "admin", .type = Type::object, .fields = kAdmin},
       {.name = "cluster", .type = Type::object, .fields = kCluster},
       {.name = "unknownHosts", .type = Type::word, .words = kUnknownHosts},
@@ -112,7 +110,6 @@ Settings read_settings(const Node& spec, Report& report) {
   ProxySettings& proxy = settings.proxy;
   if (spec["semantics"].text() == "legacy") settings.semantics = Semantics::legacy;
   settings.workers = static_cast<std::uint32_t>(spec["workers"].integer(settings.workers));
-  settings.listener_port = static_cast<std::uint16_t>(spec["listener"]["port"].integer(settings.listener_port));
   if (const Node address = spec["admin"]["address"]) {
     if (auto parsed = base::SocketAddress::parse(address.text()); parsed && parsed->port != 0) {
       settings.admin_address = *parsed;

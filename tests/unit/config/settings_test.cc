@@ -18,7 +18,7 @@ std::string settings(std::string_view spec) {
 }
 
 TEST(Settings, ReadsEveryOption) {
-  const Settings read = load(settings(R"(semantics: legacy, workers: 3, listener: {port: 16001},
+  const Settings read = load(settings(R"(semantics: legacy, workers: 3,
   admin: {address: '[::1]:9000'}, cluster: {name: c1, domain: example.org, rootNamespace: mesh-root},
   unknownHosts: REGISTRY_ONLY, defaultRetries: {attempts: 1, retryOn: 5xx}, serverHeader: istio-envoy,
   accessLog: {format: json, path: /var/log/a, flushInterval: 50ms},
@@ -30,7 +30,6 @@ TEST(Settings, ReadsEveryOption) {
   Settings expected;
   expected.semantics = Semantics::legacy;
   expected.workers = 3;
-  expected.listener_port = 16001;
   expected.admin_address = *base::SocketAddress::parse("[::1]:9000");
   expected.cluster_domain = "example.org";
   expected.root_namespace = "mesh-root";
@@ -70,7 +69,6 @@ TEST(Settings, RefuseWhatIsOutOfRange) {
   const std::pair<const char*, const char*> kCases[] = {
       {"semantics: isto", "spec.semantics: \"isto\" is not known; did you mean istio? Allowed: istio or legacy"},
       {"workers: 1000", "spec.workers: 1000 is out of range; allowed is 0 to 256"},
-      {"listener: {port: 0}", "spec.listener.port: 0 is out of range; allowed is 1 to 65535"},
       {"admin: {address: localhost}",
        "spec.admin.address: \"localhost\" is not an address and port; write for example 127.0.0.1:15020"},
       {"accessLog: {format: xml}", "spec.accessLog.format: \"xml\" is not known; allowed: off, text or json"},
