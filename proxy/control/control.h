@@ -9,7 +9,7 @@
 namespace proxy {
 
 struct ControlOptions {
-  std::string agent_socket;  // unix socket of the agent
+  std::string agent_socket;      // unix socket of the agent
   bool ends_with_agent = false;  // a trial without redirection: nobody will come and adopt this proxy
 };
 
