@@ -13,6 +13,8 @@ base::Result<RuntimeDir> RuntimeDir::claim(std::string path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return base::fail_errno("make the runtime folder " + path, error.value());
+  // A proxy that was left behind finds its way back through it, as its own user.
+  std::filesystem::permissions(path, std::filesystem::perms(0755), error);
   RuntimeDir folder;
   folder.path_ = std::move(path);
   const std::string file = folder.path_ + "/agent.lock";

@@ -125,8 +125,13 @@ Result<> ProxySupervisor::spawn() {
   std::vector<char*> arguments = {name.data(), option.data(), path.data()};
   if (settings_.ends_with_agent) arguments.push_back(end.data());
   arguments.push_back(nullptr);
+  // Nothing of ours: not even what a library has opened without O_CLOEXEC, such as the admin endpoint's socket.
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, settings_.program.c_str(), nullptr, nullptr, arguments.data(), environ);
+  const int error = ::posix_spawn(&pid, settings_.program.c_str(), &actions, nullptr, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return base::fail_errno("start " + settings_.program, error);
   pid_ = pid;
   is_child_ = true;

@@ -1,0 +1,367 @@
+// The programs as they are installed, on a host of the test's own: what happens to callers while documents change and
+// processes die.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/mounts.h"
+#include "base/unique_fd.h"
+#include "tests/support/fake_upstream.h"
+#include "tests/support/http_client.h"
+
+namespace node {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using base::UniqueFd;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using tests::support::FakeUpstream;
+using tests::support::HttpClient;
+
+constexpr auto kLimit = 10s;
+
+[[noreturn]] void give_up(const std::string& what) {
+  throw std::runtime_error(what + ": " + std::strerror(errno) + " (node tests need root, cgroup2 and eBPF)");
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+template <typename Condition>
+bool wait_until(Condition condition) {
+  const base::TimePoint deadline = base::now() + kLimit;
+  while (!condition()) {
+    if (base::now() >= deadline) return false;
+    std::this_thread::sleep_for(2ms);
+  }
+  return true;
+}
+
+// Mounts, network and cgroups that nobody else on the machine sees: the agent finds what it always finds, and what it
+// leaves behind is the test's. Each test is a process of its own.
+class Host : public ::testing::Test {
+ protected:
+  Host() {
+    const auto cgroup2 = base::find_cgroup2(base::read_mountinfo());
+    if (!cgroup2) throw std::runtime_error("no cgroup2");
+    cgroup_root_ = *cgroup2 + "/fairlead-test-" + std::to_string(::getpid());
+    fs::create_directory(cgroup_root_);
+    if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) give_up("unshare");
+    if (::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0) give_up("make mounts private");
+    outer_cgroups_.reset(::open(cgroup2->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (::mount(cgroup_root_.c_str(), cgroup2->c_str(), "", MS_BIND, nullptr) != 0) give_up("mount cgroups");
+    if (::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr) != 0) give_up("mount a bpffs");
+    cgroups_ = *cgroup2;
+    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) give_up("lo up");
+
+    std::string path = (fs::temp_directory_path() / "fairlead-host-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr) give_up("mkdtemp");
+    folder_ = path;
+    fs::permissions(folder_, fs::perms(0755));  // the proxy's user comes back through it
+    fs::create_directory(folder_ + "/documents");
+    fs::create_directory(cgroups_ + "/client");
+    upstream_.emplace(tests::support::reply({.body = "hello"}));
+    write_document("services", services());
+  }
+
+  ~Host() override {
+    for (const pid_t pid : {agent_, proxy()}) {
+      if (pid > 0) ::kill(pid, SIGKILL);
+    }
+    if (agent_ > 0) ::waitpid(agent_, nullptr, 0);
+    upstream_.reset();
+    // By the outer mount: the bind mount keeps its own root busy.
+    ::umount2(cgroups_.c_str(), MNT_DETACH);
+    wait_until([this] {
+      remove_cgroups(cgroup_root_);
+      return !fs::exists(cgroup_root_);
+    });
+    fs::remove_all(folder_);
+  }
+
+  static void remove_cgroups(const std::string& folder) {
+    std::error_code error;
+    std::vector<std::string> children;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+      if (entry->is_directory(error)) children.push_back(entry->path());
+    }
+    for (const std::string& child : children) remove_cgroups(child);
+    ::rmdir(folder.c_str());
+  }
+
+  // The service's address is its endpoint's: a connection that passes is answered too.
+  [[nodiscard]] std::string services() const {
+    const std::string port = std::to_string(upstream_->address().port);
+    return "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: greeter}\nspec:\n"
+           "  hosts: [greeter.default.svc.cluster.local]\n  addresses: [127.0.0.1]\n  resolution: STATIC\n"
+           "  ports: [{number: " +
+           port + ", name: http, protocol: HTTP}]\n  endpoints: [{address: 127.0.0.1}]\n---\n" +
+           "apiVersion: fairlead.dev/v1alpha1\nkind: Workload\nmetadata: {name: web, labels: {app: web}}\n"
+           "spec: {selectors: [{cgroup: /client}]}\n";
+  }
+  static std::string abort_with(int status) {
+    return "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: greeter}\nspec:\n"
+           "  hosts: [greeter.default.svc.cluster.local]\n  http:\n"
+           "  - fault: {abort: {httpStatus: " +
+           std::to_string(status) +
+           ", percentage: {value: 100}}}\n"
+           "    route: [{destination: {host: greeter.default.svc.cluster.local}}]\n";
+  }
+  void write_document(const std::string& name, const std::string& text) const {
+    const std::string path = folder_ + "/documents/" + name;
+    std::ofstream(path + ".new") << text;
+    fs::rename(path + ".new", path + ".yaml");
+  }
+
+  void start_agent() {
+    const std::string out = folder_ + "/agent.out";
+    fs::remove(out);
+    agent_ = spawn({FAIRLEAD_AGENT, "-f", folder_ + "/documents", "--runtime-dir", folder_ + "/run", "--access-log",
+                    folder_ + "/access.log", "--workers", "2"},
+                   out);
+    ASSERT_TRUE(wait_until([&] { return read_file(out).find("ready") != std::string::npos; })) << read_file(out);
+  }
+  static pid_t spawn(std::vector<std::string> words, const std::string& out) {
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    const UniqueFd file(::open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    const pid_t pid = ::fork();
+    if (pid != 0) return pid;
+    ::dup2(file.get(), STDOUT_FILENO);
+    ::dup2(file.get(), STDERR_FILENO);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  // The pid of the proxy that the agent has last started; 0: none.
+  [[nodiscard]] pid_t proxy() const {
+    std::istringstream text(read_file(folder_ + "/run/agent.sock.proxy"));
+    pid_t pid = 0;
+    text >> pid;
+    return read_file("/proc/" + std::to_string(pid) + "/comm") == "fairlead-proxy\n" ? pid : 0;
+  }
+  void kill_agent() {
+    ::kill(agent_, SIGKILL);
+    ::waitpid(std::exchange(agent_, 0), nullptr, 0);
+  }
+
+  // Runs `body` in a process of the workload and returns what it said.
+  std::string in_workload(const std::function<std::string()>& body, const std::string& cgroup = "/client") const {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) give_up("pipe");
+    const UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      std::ofstream(cgroups_ + cgroup + "/cgroup.procs") << "0" << std::flush;
+      std::string said;
+      try {
+        said = body();
+      } catch (const std::exception& error) {
+        said = error.what();
+      }
+      static_cast<void>(!::write(writer.get(), said.data(), said.size()));
+      ::_exit(0);
+    }
+    writer.reset();
+    std::string said;
+    std::array<char, 4096> chunk{};
+    for (ssize_t size = 0; (size = ::read(reader.get(), chunk.data(), chunk.size())) > 0;) {
+      said.append(chunk.data(), static_cast<std::size_t>(size));
+    }
+    ::waitpid(pid, nullptr, 0);
+    return said;
+  }
+  // "200 through the proxy", "200 direct", "503 through the proxy".
+  [[nodiscard]] std::string ask() const {
+    HttpClient client(upstream_->address());
+    const auto response = client.get("/", "greeter:" + std::to_string(upstream_->address().port));
+    const bool was_proxied = response.head.header("server") == "envoy";
+    return std::to_string(response.status()) + (was_proxied ? " through the proxy" : " direct");
+  }
+  [[nodiscard]] std::string ask_as_workload() const {
+    return in_workload([this] { return ask(); });
+  }
+  [[nodiscard]] bool becomes(const std::string& answer) const {
+    return wait_until([&] { return ask_as_workload() == answer; });
+  }
+  static std::string metrics() {
+    HttpClient client(*base::SocketAddress::parse("127.0.0.1:15020"));
+    client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    std::string page;
+    for (std::string piece = client.receive_some(); !piece.empty(); piece = client.receive_some()) page += piece;
+    return page;
+  }
+
+  std::string cgroup_root_, cgroups_, folder_;
+  UniqueFd outer_cgroups_;
+  std::optional<FakeUpstream> upstream_;
+  pid_t agent_ = 0;
+};
+
+TEST_F(Host, PoliciesHoldForTheWorkloadAndForNobodyElse) {
+  write_document("policy", abort_with(418));
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "418 through the proxy");
+  EXPECT_EQ(ask(), "200 direct");
+  ASSERT_TRUE(wait_until([&] { return read_file(folder_ + "/access.log").find('\n') != std::string::npos; }));
+  EXPECT_THAT(read_file(folder_ + "/access.log"),
+              AllOf(HasSubstr(R"("source_workload":"web")"), HasSubstr(R"("response_flags":"FI")")));
+  EXPECT_THAT(metrics(), AllOf(HasSubstr("fairlead_redirects_total"), HasSubstr(R"(source_workload="web")")));
+}
+
+TEST_F(Host, AChangedDocumentIsInForceAndABadOneIsNot) {
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  write_document("policy", abort_with(418));
+  EXPECT_TRUE(becomes("418 through the proxy"));
+  write_document("policy", abort_with(999));  // out of range
+  EXPECT_TRUE(wait_until([&] { return read_file(folder_ + "/agent.out").find("out of range") != std::string::npos; }));
+  EXPECT_EQ(ask_as_workload(), "418 through the proxy") << "the last good version";
+  write_document("policy", abort_with(503));
+  EXPECT_TRUE(becomes("503 through the proxy"));
+}
+
+TEST_F(Host, AWorkloadThatComesLaterIsRedirected) {
+  write_document("more",
+                 "apiVersion: fairlead.dev/v1alpha1\nkind: Workload\nmetadata: {name: late}\n"
+                 "spec: {selectors: [{cgroup: /late/*}]}\n");
+  start_agent();
+  fs::create_directories(cgroups_ + "/late/one");
+  EXPECT_TRUE(
+      wait_until([&] { return in_workload([this] { return ask(); }, "/late/one") == "200 through the proxy"; }));
+}
+
+TEST_F(Host, TheProxyMayDoNothingButCarryBytes) {
+  start_agent();
+  const std::string status = read_file("/proc/" + std::to_string(proxy()) + "/status");
+  EXPECT_THAT(status,
+              AllOf(HasSubstr("Uid:\t65532\t65532\t65532\t65532"), HasSubstr("Gid:\t65532\t65532\t65532\t65532"),
+                    HasSubstr("CapEff:\t0000000000000000"), HasSubstr("CapBnd:\t0000000000000000"),
+                    HasSubstr("NoNewPrivs:\t1"), HasSubstr("Seccomp:\t2")));
+}
+
+// New connections wait for the next proxy; none is refused, and each is answered.
+TEST_F(Host, NoConnectionIsRefusedWhenTheProxyIsKilled) {
+  start_agent();
+  const pid_t first = proxy();
+  ASSERT_GT(first, 0);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  UniqueFd stop_reader(ends[0]), stop_writer(ends[1]);
+  std::string said;
+  std::thread load([&] {
+    said = in_workload([&] {
+      stop_writer.reset();
+      int asked = 0, unanswered = 0;
+      std::chrono::nanoseconds longest{0};
+      char byte = 0;
+      ::fcntl(stop_reader.get(), F_SETFL, O_NONBLOCK);
+      while (::read(stop_reader.get(), &byte, 1) != 0) {  // 0: told to stop
+        const base::TimePoint started = base::now();
+        HttpClient client(upstream_->address());  // throws when it is refused
+        const auto response = client.get("/", "greeter:" + std::to_string(upstream_->address().port));
+        longest = std::max<std::chrono::nanoseconds>(longest, base::now() - started);
+        ++asked;
+        // Only what the killed proxy had in its hands may be lost.
+        if (response.status() != 200 || response.head.header("server") != "envoy") ++unanswered;
+      }
+      return "asked " + std::string(asked > 100 ? "a lot" : "little") + ", unanswered at most " +
+             std::string(unanswered <= 3 ? "one for each kill" : std::to_string(unanswered)) + ", longest " +
+             std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(longest).count()) + " ms";
+    });
+  });
+  for (int i = 0; i < 3; ++i) {
+    const pid_t killed = proxy();
+    const std::size_t before = upstream_->requests().size();
+    ASSERT_TRUE(wait_until([&] { return upstream_->requests().size() > before + 50; }));
+    ::kill(killed, SIGKILL);
+    ASSERT_TRUE(wait_until([&] { return proxy() != 0 && proxy() != killed; }));
+    const std::size_t then = upstream_->requests().size();
+    ASSERT_TRUE(wait_until([&] { return upstream_->requests().size() > then + 50; }));
+  }
+  stop_writer.reset();
+  load.join();
+  EXPECT_THAT(said, HasSubstr("asked a lot, unanswered at most one for each kill"));
+  RecordProperty("longest", said);
+  EXPECT_THAT(metrics(), HasSubstr(R"(fairlead_proxy_restarts_total{reason="crash"} 3)"));
+}
+
+TEST_F(Host, RequestsGoOnWithoutTheAgentAndTheNextOneTakesOver) {
+  write_document("policy", abort_with(418));
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "418 through the proxy");
+  const pid_t first_proxy = proxy();
+  kill_agent();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask_as_workload(), "418 through the proxy");
+
+  write_document("policy", abort_with(503));
+  start_agent();
+  EXPECT_EQ(proxy(), first_proxy) << "adopted";
+  EXPECT_TRUE(becomes("503 through the proxy"));
+  EXPECT_THAT(metrics(), HasSubstr(R"(response_code="418")")) << "counters go on";
+}
+
+TEST_F(Host, ConnectionsPassWhenBothAreDead) {
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  const pid_t last = proxy();
+  kill_agent();
+  ::kill(last, SIGKILL);
+  ASSERT_TRUE(wait_until([&] { return proxy() == 0; }));
+  EXPECT_EQ(ask_as_workload(), "200 direct");
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+}
+
+TEST_F(Host, TerminationLeavesNothing) {
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  ::kill(agent_, SIGTERM);
+  int status = 0;
+  ASSERT_EQ(::waitpid(std::exchange(agent_, 0), &status, 0) > 0, true);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << read_file(folder_ + "/agent.out");
+  EXPECT_EQ(ask_as_workload(), "200 direct");
+  EXPECT_EQ(proxy(), 0);
+  EXPECT_FALSE(fs::exists("/sys/fs/bpf/fairlead"));
+  EXPECT_FALSE(fs::exists(cgroups_ + "/fairlead"));
+}
+
+TEST_F(Host, ASecondAgentRefuses) {
+  start_agent();
+  const std::string out = folder_ + "/second.out";
+  const pid_t second = spawn({FAIRLEAD_AGENT, "-f", folder_ + "/documents", "--runtime-dir", folder_ + "/run"}, out);
+  int status = 0;
+  ASSERT_EQ(::waitpid(second, &status, 0), second);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_THAT(read_file(out), HasSubstr("another agent is running (pid " + std::to_string(agent_) + ")"));
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+}
+
+}  // namespace
+}  // namespace node
