@@ -82,7 +82,7 @@ ParsedOptions parse_options(int argc, char** argv) {
   Options& options = parsed.options;
   CLI::App app{"Enforces the policies in the given documents for the workloads of this host.", argv[0]};
   app.get_formatter()->column_width(34);
-  std::string listener, workload, labels, passthrough, admin, semantics;
+  std::string workload, labels, passthrough, admin, semantics;
   std::vector<std::string> listeners;
   bool without_bpf = false;
   app.add_option("-f,--file", options.documents, "Documents: YAML files, or folders of them (may be repeated)")

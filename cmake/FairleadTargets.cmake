@@ -6,7 +6,7 @@ add_library(fairlead_flags INTERFACE)
 target_include_directories(fairlead_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 # No path of the machine that built it ends up in a program.
 # Naming some fields and leaving the rest to their defaults is what designated initialisers are for.
-target_compile_options(fairlead_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-missing-designated-field-initializers
+target_compile_options(fairlead_flags INTERFACE -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Wno-missing-designated-field-initializers
   -fno-omit-frame-pointer
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 target_link_options(fairlead_flags INTERFACE -fuse-ld=lld)

@@ -14,8 +14,6 @@ namespace {
 
 using http1::BodyKind;
 using http1::HeaderId;
-using policy::LocalOutcome;
-using policy::ResetReason;
 using telemetry::AttemptOutcome;
 
 // What route matching sees of a request.

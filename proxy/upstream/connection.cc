@@ -4,7 +4,6 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "proxy/upstream/endpoint_pool.h"
 #include "proxy/worker_context.h"
@@ -155,7 +154,7 @@ void Connection::read() {
   while (state_ == State::busy && is_readable_ && user_->wants_upstream_data()) {
     char* const scratch = loop.scratch();
     const std::size_t before = kept_ ? kept_->size() : 0;
-    if (before != 0) std::memcpy(scratch, kept_->data(), before);
+    if (kept_) kept_->copy(scratch, before);
     const std::size_t room = std::min(EventLoop::kReadBytes, EventLoop::kScratchBytes - before);
     const ssize_t count = socket_.receive(scratch + before, room);
     if (count <= 0) {
