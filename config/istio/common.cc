@@ -139,9 +139,7 @@ void check_host(const Node& node, Report& report) {
   if (base::IpAddress::parse(host)) return;
   std::string_view rest = host;
   if (rest == "*") return;
-  if (rest.starts_with("*-")) {
-    rest.remove_prefix(2);
-  } else if (rest.starts_with("*.")) {
+  if (rest.starts_with("*-") || rest.starts_with("*.")) {
     rest.remove_prefix(2);
   } else if (rest.find('*') != rest.npos) {
     report.error(node, quoted(host) + " is not a host name: * may only be the whole first part, as in *.example.com");

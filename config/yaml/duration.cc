@@ -1,6 +1,7 @@
 #include "config/yaml/duration.h"
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
@@ -76,7 +77,7 @@ tl::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_v
     }
   }
   // 0.0015 has no exact binary form; half a nanosecond is far below what anybody writes.
-  const auto nanoseconds = static_cast<std::int64_t>(total + 0.5L);
+  const std::int64_t nanoseconds = std::llround(total);
   return std::chrono::nanoseconds{is_negative ? -nanoseconds : nanoseconds};
 }
 

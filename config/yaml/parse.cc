@@ -224,7 +224,8 @@ bool is_blank(std::string_view text) {
 ParsedDocument parse_one(std::string_view text, std::uint32_t first_line, const Limits& limits) {
   ParsedDocument document;
   document.mark = {first_line, 1};
-  if ((document.error = find_control_byte(text, first_line))) return document;
+  document.error = find_control_byte(text, first_line);
+  if (document.error) return document;
   Builder builder(limits, first_line);
   try {
     std::istringstream stream{std::string(text)};

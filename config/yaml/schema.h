@@ -33,7 +33,8 @@ enum class Support : std::uint8_t {
   not_enforced,  // understood and checked, but without effect: reported by name
 };
 
-struct Field {
+// In the order in which one writes a row, not the one that packs best.
+struct Field {  // NOLINT(clang-analyzer-optin.performance.Padding)
   static constexpr std::int64_t kNoMin = std::numeric_limits<std::int64_t>::min();
   static constexpr std::int64_t kNoMax = std::numeric_limits<std::int64_t>::max();
 

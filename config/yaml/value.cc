@@ -37,7 +37,6 @@ ScalarType number_type(std::string_view text) {
   }
   if (digits == 0) return ScalarType::text;
   if (!text.empty() && (text.front() == 'e' || text.front() == 'E')) {
-    is_whole = false;
     text.remove_prefix(1);
     if (!text.empty() && (text.front() == '-' || text.front() == '+')) text.remove_prefix(1);
     if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) return ScalarType::text;

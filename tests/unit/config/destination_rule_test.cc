@@ -11,9 +11,7 @@ using test::destination_rule;
 using test::errors_of;
 using test::load;
 using test::warnings_of;
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 TrafficPolicy read_policy(std::string_view policy) {

@@ -13,7 +13,6 @@ namespace config {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path);

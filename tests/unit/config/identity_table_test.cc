@@ -48,7 +48,7 @@ TEST(IdentityTable, KeepsNumbersAcrossReloads) {
 }
 
 TEST(Identity, FollowsTheOrderOfLabels) {
-  const auto identity = [](Labels labels) { return identity_from_labels(labels, "w", "ns"); };
+  const auto identity = [](const Labels& labels) { return identity_from_labels(labels, "w", "ns"); };
   EXPECT_EQ(identity({}).canonical_service, "w");
   EXPECT_EQ(identity({}).canonical_revision, "latest");
   EXPECT_EQ(identity({}).app, "unknown");

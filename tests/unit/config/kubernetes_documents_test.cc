@@ -11,9 +11,7 @@ using test::errors_of;
 using test::find_backend;
 using test::kClient;
 using test::load;
-using test::warnings_of;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // As `kubectl get -o yaml` prints them.

@@ -10,8 +10,6 @@ namespace {
 
 using test::errors_of;
 using test::load;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 TEST(ReadDocument, AcceptsEveryVersionOfIstiosKinds) {
