@@ -129,8 +129,13 @@ Result<> ProxySupervisor::spawn() {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  // A group of its own: Ctrl-C in a terminal is for the agent, which then ends the proxy in order.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, settings_.program.c_str(), &actions, nullptr, arguments.data(), environ);
+  const int error = ::posix_spawn(&pid, settings_.program.c_str(), &actions, &attributes, arguments.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return base::fail_errno("start " + settings_.program, error);
   pid_ = pid;

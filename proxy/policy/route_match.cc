@@ -320,6 +320,10 @@ const config::Route* RouteTable::match(const Host& host, const RequestView& requ
   return nullptr;
 }
 
+const config::Route* RouteTable::last_route(const Host& host) {
+  return host.rules.empty() ? nullptr : host.rules.back().route;
+}
+
 config::UnknownHostPolicy RouteTable::unknown_hosts() const { return impl_->table->unknown_hosts; }
 
 const config::Destination& pick_destination(const config::Route& route, base::Random& random) {

@@ -38,6 +38,8 @@ class RouteTable {
   [[nodiscard]] const Host* find_host(std::uint16_t port, std::string_view authority) const;
   // First matching route, or nullptr: 404 NR.
   [[nodiscard]] static const config::Route* match(const Host& host, const RequestView& request);
+  // Of the last rule, for what has no path: usually the one without conditions. Nullptr when there is none.
+  [[nodiscard]] static const config::Route* last_route(const Host& host);
   [[nodiscard]] config::UnknownHostPolicy unknown_hosts() const;
 
  private:

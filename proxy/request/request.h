@@ -132,6 +132,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void record(std::uint16_t status);
   [[nodiscard]] telemetry::TcpRecord tcp_record() const;
   void report_tunnel_bytes();
+  base::SocketAddress tcp_target();
 
   [[nodiscard]] std::uint32_t service_id() const { return service_ == nullptr ? 0 : service_->id; }
 

@@ -1,4 +1,5 @@
 #include "proxy/listener/downstream.h"
+#include "proxy/policy/route_match.h"
 #include "proxy/request/request.h"
 #include "proxy/worker.h"
 
@@ -28,6 +29,23 @@ upstream::User::Progress Request::begin_tunnel(std::string_view rest, std::size_
   return {rest.size(), Next::more};
 }
 
+// Where the caller was going. The address of a service need not belong to anybody, so then it is one of its endpoints.
+base::SocketAddress Request::tcp_target() {
+  const base::SocketAddress& original = downstream_->original_destination();
+  if (downstream_->passthrough() != original || workload_ == nullptr || service_ == nullptr) {
+    return downstream_->passthrough();
+  }
+  const Snapshot& snapshot = *pinned_->snapshot;
+  const policy::RouteTable::Host* const host = snapshot.routes_of(*workload_).find_host(original.port, service_->host);
+  const config::Route* const last = host == nullptr ? nullptr : policy::RouteTable::last_route(*host);
+  if (last == nullptr || last->destinations.empty()) return original;
+  const config::Destination& destination = policy::pick_destination(*last, worker_.context().random);
+  if (destination.backend == config::Destination::kUnknownBackend) return original;
+  const auto& endpoints = snapshot.config->backends[destination.backend].endpoints;
+  if (endpoints.empty()) return original;
+  return endpoints[worker_.context().random.below(endpoints.size())].address;
+}
+
 void Request::begin_tcp(Downstream& downstream) {
   reset(downstream);
   is_tcp_ = true;
@@ -38,7 +56,7 @@ void Request::begin_tcp(Downstream& downstream) {
   attempts_ = 1;
   worker_.telemetry().on_tcp_opened(tcp_record());
   worker_.loop().timers().arm(wait_timer_, now() + kTunnelReportInterval);
-  backend_ = &source_->tcp_passthrough(downstream.passthrough());
+  backend_ = &source_->tcp_passthrough(tcp_target());
   pool_ = backend_->pick({});  // there is exactly one, and nothing ejects it
   upstream::Connection* connection = nullptr;
   switch (pool_->new_stream(*this, connection)) {

@@ -247,6 +247,25 @@ TEST_F(Host, AChangedDocumentIsInForceAndABadOneIsNot) {
   EXPECT_TRUE(becomes("503 through the proxy"));
 }
 
+// HTTP/2 without a policy's help: a service's address belongs to nobody, so the bytes go to one of its endpoints.
+TEST_F(Host, BytesThatAreNotHttpReachAnEndpoint) {
+  const std::string port = std::to_string(upstream_->address().port);
+  write_document("more",
+                 "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: raw}\nspec:\n"
+                 "  hosts: [raw.default.svc.cluster.local]\n  addresses: [127.99.0.1]\n  resolution: STATIC\n"
+                 "  ports: [{number: 80, name: http, protocol: HTTP}]\n"
+                 "  endpoints: [{address: 127.0.0.1, ports: {http: " +
+                     port + "}}]\n");
+  start_agent();
+  EXPECT_EQ(in_workload([] {
+              HttpClient client(*base::SocketAddress::parse("127.99.0.1:80"));
+              client.send("PRI * HTTP/2.0\r\n\r\n");
+              return client.receive().head.header("server").value_or("an endpoint");
+            }),
+            "an endpoint");
+  EXPECT_EQ(upstream_->connections(), 1U);
+}
+
 TEST_F(Host, AWorkloadThatComesLaterIsRedirected) {
   write_document("more",
                  "apiVersion: fairlead.dev/v1alpha1\nkind: Workload\nmetadata: {name: late}\n"
