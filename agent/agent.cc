@@ -32,12 +32,18 @@ std::string sibling(const char* name) {
   return error ? name : (self.parent_path() / name).string();
 }
 
-// The proxy opens no files: it gets this descriptor. Anything but a regular file must not make it wait.
+// The proxy opens no files: it gets this descriptor. Nothing that is slow to read may make it wait: our own output is
+// opened once more, so that not waiting is only about us.
 Result<UniqueFd> open_log(const std::string& path) {
-  if (path == "-" || path == "/dev/stdout") return UniqueFd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
-  if (path == "/dev/stderr") return UniqueFd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644));
-  if (!file) return base::fail_errno("open the access log " + path);
+  const bool is_output = path == "-" || path == "/dev/stdout";
+  const int ours = is_output ? STDOUT_FILENO : path == "/dev/stderr" ? STDERR_FILENO : -1;
+  const std::string name = ours < 0 ? path : "/proc/self/fd/" + std::to_string(ours);
+  UniqueFd file(::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644));
+  if (file) return file;
+  if (ours < 0 || errno != ENXIO) return base::fail_errno("open the access log " + path);
+  // A socket, as under systemd: it cannot be opened again.
+  file.reset(::fcntl(ours, F_DUPFD_CLOEXEC, 0));
+  ::fcntl(file.get(), F_SETFL, ::fcntl(file.get(), F_GETFL) | O_NONBLOCK);
   return file;
 }
 

@@ -1,0 +1,157 @@
+#include "tests/integration/proxy_fixture.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "config/compile/compile.h"
+#include "telemetry/shared_memory.h"
+
+namespace tests {
+namespace {
+
+constexpr int kLogPatience = 10'000;  // ms
+constexpr const char* kVip = "127.77.0.9:3000";
+
+base::UniqueFd listen_on_loopback(base::SocketAddress& address) {
+  base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_storage storage{};
+  socklen_t size = base::SocketAddress::parse("127.0.0.1:0")->to_sockaddr(storage);
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0 || ::listen(socket.get(), 256) != 0) {
+    throw std::runtime_error("listen on loopback");
+  }
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &size);
+  address = base::SocketAddress::from_sockaddr(storage);
+  return socket;
+}
+
+}  // namespace
+
+std::string virtual_service(const std::string& http) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: greeter-service}\n"
+         "spec:\n  hosts: [greeter-service]\n  http: " +
+         http + "\n";
+}
+
+std::string destination_rule(const std::string& traffic_policy) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: greeter-service}\n"
+         "spec:\n  host: greeter-service\n  trafficPolicy: " +
+         traffic_policy +
+         "\n  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n";
+}
+
+ProxyTest::ProxyTest() = default;
+ProxyTest::~ProxyTest() = default;
+
+support::FakeUpstream& ProxyTest::add_upstream(support::Handler handler) {
+  return upstreams_.emplace_back(std::move(handler));
+}
+
+std::string ProxyTest::documents(const std::string& policies) const {
+  std::string text =
+      "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: greeter-service}\nspec:\n"
+      "  hosts: [greeter-service.default.svc.cluster.local]\n  addresses: [127.77.0.9]\n  resolution: STATIC\n"
+      "  ports: [{number: 3000, name: http, protocol: HTTP}]\n  endpoints:\n";
+  for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+    text += "  - {address: 127.0.0.1, ports: {http: " + std::to_string(upstreams_[i].address().port) +
+            "}, labels: {app: greeter, version: v" + std::to_string(i + 1) + "}}\n";
+  }
+  text +=
+      "---\napiVersion: fairlead.dev/v1alpha1\nkind: Workload\nmetadata: {name: client, labels: {app: client}}\n"
+      "spec: {selectors: [{cgroup: /client}]}\n";
+  if (!settings_.empty()) {
+    text += "---\napiVersion: fairlead.dev/v1alpha1\nkind: Settings\nmetadata: {name: test}\nspec: " + settings_ + "\n";
+  }
+  return text + policies;
+}
+
+void ProxyTest::compile_and_apply(const std::string& text) {
+  const config::LoadResult loaded = config::load_documents(std::vector<config::SourceFile>{{"test.yaml", text}});
+  for (const config::Finding& finding : loaded.findings) {
+    if (finding.severity == config::Severity::error) throw std::runtime_error(finding.to_string());
+  }
+  config::CompileResult compiled = config::compile(loaded.documents, ++generation_, identities_);
+  compiled.config.settings.access_log_format = config::AccessLogFormat::json;
+  compiled.config.settings.access_log_flush_interval = config::Milliseconds(1);
+  const auto applied = server_->apply(std::make_shared<const config::NodeConfig>(std::move(compiled.config)));
+  if (!applied) throw std::runtime_error(applied.error().message);
+}
+
+void ProxyTest::start(const std::string& policies, std::uint32_t workers, const std::string& settings) {
+  settings_ = settings;
+  auto memory = ::telemetry::SharedMemory::create(workers, 1000);
+  if (!memory) throw std::runtime_error(memory.error().message);
+  auto shards = proxy::telemetry::ShardSet::attach(std::move(*memory->duplicate_fd()));
+  if (!shards) throw std::runtime_error(shards.error().message);
+  shards_ = std::move(*shards);
+  auto server = proxy::Server::start({.workers = workers}, *shards_);
+  if (!server) throw std::runtime_error(server.error().message);
+  server_ = std::move(*server);
+
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("pipe");
+  log_.reset(ends[0]);
+  server_->set_access_log(base::UniqueFd(ends[1]));
+  compile_and_apply(documents(policies));
+  server_->set_pods({{.id = 1, .cgroup_id = 0, .name = "client", .name_space = "default", .workload = 0}});
+  proxy::ListenerSpec listener{.id = 1, .sockets = {}, .fixed = {}};
+  listener.fixed = {.original_destination = *base::SocketAddress::parse(kVip), .pod = 1, .passthrough = {}};
+  listener.sockets.push_back(listen_on_loopback(address_));
+  server_->add_listener(std::move(listener));
+}
+
+void ProxyTest::apply(const std::string& policies) {
+  compile_and_apply(documents(policies));
+  // The workers hear of it in the order in which they hear of connections.
+}
+
+std::string ProxyTest::log_line() {
+  for (;;) {
+    if (const auto end = unread_.find('\n'); end != std::string::npos) {
+      std::string line = unread_.substr(0, end);
+      unread_.erase(0, end + 1);
+      return line;
+    }
+    pollfd waiting{log_.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, kLogPatience) <= 0) {
+      ADD_FAILURE() << "no line in the access log";
+      return "";
+    }
+    std::array<char, 4096> chunk{};
+    const ssize_t size = ::read(log_.get(), chunk.data(), chunk.size());
+    if (size <= 0) return "";
+    unread_.append(chunk.data(), static_cast<std::size_t>(size));
+  }
+}
+
+std::string ProxyTest::member(const std::string& line, const std::string& name) {
+  const std::string key = "\"" + name + "\":";
+  const auto at = line.find(key);
+  if (at == std::string::npos) return "";
+  const auto begin = at + key.size();
+  const auto end = line[begin] == '"' ? line.find('"', begin + 1) + 1 : line.find_first_of(",}", begin);
+  return line.substr(begin, end - begin);
+}
+
+std::vector<ProxyTest::Ejection> ProxyTest::ejections() {
+  std::vector<Ejection> all;
+  for (const config::BackendStatus& backend : server_->status()) {
+    for (const config::EndpointStatus& endpoint : backend.endpoints) {
+      if (endpoint.is_ejected) {
+        all.push_back({endpoint.address.to_string(), endpoint.ejection_reason, endpoint.times_ejected});
+      }
+    }
+  }
+  return all;
+}
+
+std::uint64_t ProxyTest::ejections_suppressed() {
+  std::uint64_t sum = 0;
+  for (const config::BackendStatus& backend : server_->status()) sum += backend.ejections_suppressed;
+  return sum;
+}
+
+}  // namespace tests

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/compile/identity_table.h"
+#include "proxy/server.h"
+#include "tests/support/fake_upstream.h"
+#include "tests/support/http_client.h"
+
+// The proxy in the test's process: documents go in as a user writes them, real connections go through, the access log
+// comes out line by line.
+namespace tests {
+
+inline constexpr const char* kHost = "greeter-service:3000";
+
+class ProxyTest : public ::testing::Test {
+ protected:
+  ProxyTest();
+  ~ProxyTest() override;
+
+  // Another endpoint of greeter-service, with label version: v1, v2, ... in the order of the calls. Before start().
+  support::FakeUpstream& add_upstream(support::Handler handler = support::reply());
+  // Starts the proxy with these policies for the workload client.default. `settings`: fields of a Settings document.
+  void start(const std::string& policies = "", std::uint32_t workers = 1, const std::string& settings = "");
+  // Replaces the policies; returns when new requests see them.
+  void apply(const std::string& policies);
+
+  [[nodiscard]] support::HttpClient client() const { return support::HttpClient(address_); }
+  support::ClientResponse get(const std::string& path = "/") const { return client().get(path, kHost); }
+  // The next line of the access log that nobody has read yet; fails the test when none comes.
+  std::string log_line();
+  // The value of a member of that line, as it is written: 504, "UT", null.
+  static std::string member(const std::string& line, const std::string& name);
+
+  struct Ejection {
+    std::string address, reason;
+    std::uint32_t times = 0;
+  };
+  [[nodiscard]] std::vector<Ejection> ejections();
+  [[nodiscard]] std::uint64_t ejections_suppressed();
+
+ private:
+  [[nodiscard]] std::string documents(const std::string& policies) const;
+  void compile_and_apply(const std::string& text);
+
+  std::deque<support::FakeUpstream> upstreams_;
+  std::string settings_;
+  config::IdentityTable identities_;
+  std::unique_ptr<proxy::telemetry::ShardSet> shards_;
+  base::UniqueFd log_;  // the reading end of a pipe; outlives who writes
+  std::unique_ptr<proxy::Server> server_;
+  base::SocketAddress address_;
+  std::string unread_;
+  std::uint64_t generation_ = 0;
+};
+
+// A VirtualService and a DestinationRule for greeter-service with these specs, in flow style.
+std::string virtual_service(const std::string& http);
+std::string destination_rule(const std::string& traffic_policy);
+
+}  // namespace tests
