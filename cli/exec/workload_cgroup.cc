@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace cli::exec {
 namespace {
 
 constexpr auto kTimeToEmpty = std::chrono::seconds(5);
+constexpr int kTriesToCreate = 10;
 
 bool is_safe_part(std::string_view text) {
   return !text.empty() && text.size() < 200 && text.front() != '.' &&
@@ -30,6 +32,15 @@ bool is_safe_part(std::string_view text) {
                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
                       c == '.' || c == '_';
              });
+}
+
+// 0, or why not. The last folder must be new.
+int make_folders(std::string folder, std::span<const std::string> parts) {
+  for (const auto& part : parts) {
+    folder += "/" + part;
+    if (::mkdir(folder.c_str(), 0755) != 0 && (errno != EEXIST || &part == &parts.back())) return errno;
+  }
+  return 0;
 }
 
 std::vector<std::string> with_descendants(const std::string& directory) {
@@ -81,14 +92,13 @@ base::Result<WorkloadCgroup> WorkloadCgroup::create(const std::string& cgroup2, 
   for (const auto part : {name_space, name, instance}) {
     if (!is_safe_part(part)) return base::fail(base::Errc::invalid, "'" + std::string(part) + "' is no name");
   }
-  const std::string parents[] = {"/fairlead", "/workloads", "/" + std::string(name_space) + "." + std::string(name)};
+  const std::string parts[] = {"fairlead", "workloads", std::string(name_space) + "." + std::string(name),
+                               std::string(instance)};
+  int error = ENOENT;  // a command that ended took a folder with it that was there a moment ago
+  for (int tries = 0; error == ENOENT && tries < kTriesToCreate; ++tries) error = make_folders(cgroup2, parts);
   std::string directory = cgroup2;
-  for (const auto& part : parents) {
-    directory += part;
-    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return base::fail_errno("create cgroup " + directory);
-  }
-  directory += "/" + std::string(instance);
-  if (::mkdir(directory.c_str(), 0755) != 0) return base::fail_errno("create cgroup " + directory);
+  for (const auto& part : parts) directory += "/" + part;
+  if (error != 0) return base::fail_errno("create cgroup " + directory, error);
   return WorkloadCgroup(std::move(directory), cgroup2.size());
 }
 
@@ -98,8 +108,11 @@ WorkloadCgroup::WorkloadCgroup(WorkloadCgroup&& other) noexcept
 WorkloadCgroup::~WorkloadCgroup() {
   if (directory_.empty()) return;
   if (!remove_cgroup(directory_)) return;
-  // The workload's folder goes with its last instance.
-  ::rmdir(directory_.substr(0, directory_.rfind('/')).c_str());
+  // The folders above are shared, and go with the last who uses them.
+  std::string folder = directory_;
+  do {
+    folder.resize(folder.rfind('/'));
+  } while (folder.size() > mount_size_ && ::rmdir(folder.c_str()) == 0);
 }
 
 base::Result<> remove_cgroup(const std::string& directory) {

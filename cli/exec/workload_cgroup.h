@@ -8,7 +8,7 @@
 namespace cli::exec {
 
 // A cgroup of its own for one instance of a workload: <cgroup2>/fairlead/workloads/<namespace>.<name>/<instance>.
-// The destructor ends what still runs in it and removes it.
+// The destructor ends what still runs in it and removes it, and the folders above that nobody else needs.
 class WorkloadCgroup {
  public:
   // `cgroup2`: the mount point. Needs the right to create cgroups there (root).
