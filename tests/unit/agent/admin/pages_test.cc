@@ -1,0 +1,137 @@
+#include "agent/admin/pages.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+namespace agent::admin {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+base::SocketAddress address(const char* text) { return *base::SocketAddress::parse(text); }
+
+constexpr const char* kBackend = "outbound|80||greeter.shop.svc.cluster.local";
+
+// One service with two endpoints, of which the second is ejected for one of two callers.
+Snapshot snapshot() {
+  auto config = std::make_shared<config::NodeConfig>();
+  config->generation = 7;
+  config->services = {{.id = 1,
+                       .host = "greeter.shop.svc.cluster.local",
+                       .name = "greeter",
+                       .name_space = "shop",
+                       .vips = {address("127.8.0.1:1").ip},
+                       .ports = {{.number = 80, .name = "http"}}}};
+  config->backends.push_back({.name = kBackend, .service = 0, .port = 80, .subset = "", .endpoints = {}, .policy = {}});
+  config->backends[0].policy.connection_pool.max_requests = 2;
+  config->workloads.push_back({.identity = {}, .name = "web", .name_space = "shop", .labels = {}, .route_table = 0});
+  config->route_tables.emplace_back();
+
+  auto view = std::make_shared<NodeView>();
+  view->config = config;
+  view->is_proxy_up = true;
+  view->proxy_generation = 7;
+  view->has_listeners = true;
+  view->documents = {{.id = {.kind = "VirtualService", .name_space = "shop", .name = "greeter"},
+                      .file = "a.yaml",
+                      .state = config::DocumentState::partial}};
+  view->findings = {{.code = "FL0001",
+                     .document = "VirtualService shop/greeter",
+                     .file = "a.yaml",
+                     .line = 3,
+                     .path = "spec.http[0].mirror",
+                     .message = "is not enforced"}};
+  Instance running;
+  running.workload = "web";
+  running.pod = {.id = 11, .cgroup_id = 5, .name = "web-1", .name_space = "shop", .workload = 0};
+  running.cgroup = "/apps/web-1";
+  running.state = InstanceState::redirected;
+  Instance skipped = running;
+  skipped.pod.id = 12;
+  skipped.pod.name = "web-2";
+  skipped.state = InstanceState::skipped;
+  skipped.reason = "is within another";
+  view->instances = {running, skipped};
+
+  const config::EndpointStatus good{.address = address("10.0.0.1:80"), .active_requests = 2, .connections = 3};
+  const config::EndpointStatus bad{.address = address("10.0.0.2:80"),
+                                   .is_ejected = true,
+                                   .ejection_reason = "consecutive_5xx",
+                                   .returns_in = std::chrono::milliseconds(1500),
+                                   .times_ejected = 2};
+  Snapshot all;
+  all.view = view;
+  all.backends = {{{.pod = 11, .backend = kBackend, .requests = 2, .endpoints = {good, bad}},
+                   {.pod = 99, .backend = kBackend, .endpoints = {good}}}};
+  all.verdicts = {{"redirected", "-", 4}};
+  return all;
+}
+
+TEST(Pages, ConfigDumpSaysWhoIsRedirectedAndWhyNot) {
+  const boost::json::value page = boost::json::parse(config_dump(snapshot()));
+  EXPECT_EQ(page.at("generation").to_number<int>(), 7);
+  const auto& instances = page.at("workloads").at(0).at("instances");
+  EXPECT_EQ(instances.at(0).at("state").as_string(), "redirected");
+  EXPECT_EQ(instances.at(1).at("state").as_string(), "skipped");
+  EXPECT_EQ(instances.at(1).at("reason").as_string(), "is within another");
+  EXPECT_EQ(page.at("policies").at(0).at("findings").at(0).at("path").as_string(), "spec.http[0].mirror");
+}
+
+TEST(Pages, NothingIsRedirectedBeforeTheProxyEnforcesSomething) {
+  Snapshot early = snapshot();
+  auto view = std::make_shared<NodeView>(*early.view);
+  view->proxy_generation = 0;
+  early.view = view;
+  const boost::json::value page = boost::json::parse(config_dump(early));
+  EXPECT_EQ(page.at("workloads").at(0).at("instances").at(0).at("state").as_string(), "pending");
+  EXPECT_THAT(not_ready(early), HasSubstr("no configuration"));
+}
+
+TEST(Pages, ClustersNameTheCallerTheRuleAndTheTime) {
+  const boost::json::value page = boost::json::parse(clusters_json(snapshot()));
+  const auto& mine = page.at("clusters").at(0);
+  EXPECT_EQ(mine.at("source").as_string(), "web.shop/web-1");
+  EXPECT_EQ(mine.at("limits").at("requests").at("limit").to_number<int>(), 2);
+  EXPECT_TRUE(mine.at("limits").at("pending").at("limit").is_null());
+  EXPECT_TRUE(mine.at("endpoints").at(0).at("ejected").is_null());
+  EXPECT_EQ(mine.at("endpoints").at(1).at("ejected").at("reason").as_string(), "consecutive_5xx");
+  EXPECT_EQ(mine.at("endpoints").at(1).at("ejected").at("returns_in_ms").to_number<int>(), 1500);
+  EXPECT_EQ(page.at("clusters").at(1).at("source").as_string(), "unknown");
+
+  const std::string text = clusters_text(snapshot());
+  EXPECT_THAT(text, HasSubstr(std::string(kBackend) + "::requests::2 of 2\n"));
+  EXPECT_THAT(text, HasSubstr(std::string(kBackend) + "::10.0.0.2:80::health_flags::/failed_outlier_check\n"));
+  EXPECT_THAT(text, HasSubstr(std::string(kBackend) + "::10.0.0.2:80::returns_in_ms::1500\n"));
+}
+
+TEST(Pages, ReadyWhenConnectionsAreServed) {
+  EXPECT_THAT(not_ready(snapshot()), IsEmpty());
+  Snapshot down = snapshot();
+  auto view = std::make_shared<NodeView>(*down.view);
+  view->is_proxy_up = false;
+  down.view = view;
+  EXPECT_EQ(not_ready(down), "the proxy is not running\n");
+}
+
+// An endpoint that is ejected for one caller counts as ejected, once.
+TEST(Pages, NodeStateAddsUpCallersAndCountsEndpointsOnce) {
+  const telemetry::NodeState state = node_state(snapshot());
+  ASSERT_THAT(state.services, SizeIs(1));
+  EXPECT_EQ(state.services[0].host, "greeter.shop.svc.cluster.local");
+  EXPECT_THAT(state.services[0].in_use, ElementsAre(0, 0, 2, 0));
+  EXPECT_THAT(state.services[0].is_open, ElementsAre(false, false, true, false));
+  EXPECT_EQ(state.services[0].healthy, 1U);
+  EXPECT_EQ(state.services[0].ejected, 1U);
+  ASSERT_THAT(state.ejected_endpoints, SizeIs(1));
+  EXPECT_EQ(state.ejected_endpoints[0].pod, "10.0.0.2:80");
+  EXPECT_EQ(state.pods[static_cast<std::size_t>(InstanceState::redirected)], 1U);
+  EXPECT_EQ(state.redirects[0].count, 4U);
+}
+
+}  // namespace
+}  // namespace agent::admin
