@@ -76,6 +76,7 @@ void ProxyTest::compile_and_apply(const std::string& text) {
   config::CompileResult compiled = config::compile(loaded.documents, ++generation_, identities_);
   compiled.config.settings.access_log_format = config::AccessLogFormat::json;
   compiled.config.settings.access_log_flush_interval = config::Milliseconds(1);
+  compiled.config.settings.delayed_close = config::Milliseconds(10);  // no test waits for the usual second
   const auto applied = server_->apply(std::make_shared<const config::NodeConfig>(std::move(compiled.config)));
   if (!applied) throw std::runtime_error(applied.error().message);
 }

@@ -1,0 +1,263 @@
+// HTTP/1.1 through the proxy, byte for byte where it matters.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/integration/proxy_fixture.h"
+
+namespace tests {
+namespace {
+
+using namespace std::chrono_literals;
+using support::after;
+using support::ClientResponse;
+using support::Exchange;
+using support::FakeUpstream;
+using support::Gate;
+using support::hang;
+using support::HttpClient;
+using support::Io;
+using support::raw;
+using support::reply;
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+constexpr std::string_view kHostLine = "Host: greeter-service:3000\r\n";
+
+std::string request(std::string_view line, std::string_view more = "") {
+  return std::string(line) + "\r\n" + std::string(kHostLine) + std::string(more) + "\r\n";
+}
+
+class Http1 : public ProxyTest {};
+
+TEST_F(Http1, KeepsBothConnections) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  HttpClient one = client();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(one.get("/", kHost).status(), 200);
+  EXPECT_EQ(upstream.connections(), 1U);
+}
+
+TEST_F(Http1, AnswersPipelinedRequestsInTheirOrder) {
+  FakeUpstream& upstream =
+      add_upstream([](Exchange& exchange) { exchange.respond({.body = exchange.request().target()}); });
+  start();
+  HttpClient one = client();
+  one.send(request("GET /a HTTP/1.1") + request("GET /b HTTP/1.1") + request("GET /c HTTP/1.1"));
+  EXPECT_EQ(one.receive().body.text, "/a");
+  EXPECT_EQ(one.receive().body.text, "/b");
+  EXPECT_EQ(one.receive().body.text, "/c");
+  EXPECT_EQ(upstream.connections(), 1U);
+}
+
+TEST_F(Http1, CarriesChunkedBodiesAndTrailersBothWays) {
+  FakeUpstream& upstream = add_upstream(reply({.body = "answer", .is_chunked = true, .trailers = {{"x-sum", "42"}}}));
+  start();
+  HttpClient one = client();
+  one.send(request("POST /up HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+  const ClientResponse response = one.receive();
+  EXPECT_EQ(response.body.text, "answer");
+  EXPECT_EQ(response.head.header("transfer-encoding"), "chunked");
+  ASSERT_TRUE(upstream.wait_for_requests(1));
+  EXPECT_EQ(upstream.requests()[0].body.text, "hello world");
+  EXPECT_EQ(one.get("/", kHost).status(), 200) << "the connection is still good";
+}
+
+TEST_F(Http1, HeadHasNoBody) {
+  add_upstream(raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"));
+  start();
+  HttpClient one = client();
+  const ClientResponse response = one.exchange(request("HEAD / HTTP/1.1"));
+  EXPECT_EQ(response.status(), 200);
+  EXPECT_EQ(response.head.header("content-length"), "1000");
+}
+
+TEST_F(Http1, PassesInformationalResponses) {
+  add_upstream(raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+  start();
+  const ClientResponse response = get();
+  ASSERT_THAT(response.informational, SizeIs(1));
+  EXPECT_EQ(response.informational[0].word(1), "103");
+  EXPECT_EQ(response.body.text, "ok");
+}
+
+TEST_F(Http1, Passes100ContinueFromTheEndpoint) {
+  add_upstream([](Exchange& exchange) {
+    exchange.send("HTTP/1.1 100 Continue\r\n\r\n");
+    exchange.respond({.body = "thanks"});
+  });
+  start();
+  HttpClient one = client();
+  one.send(request("PUT / HTTP/1.1", "Content-Length: 5\r\nExpect: 100-continue\r\n"));
+  EXPECT_THAT(one.receive_some(), ::testing::StartsWith("HTTP/1.1 100 Continue\r\n"));
+  one.send("hello");
+  EXPECT_EQ(one.receive().body.text, "thanks");
+}
+
+TEST_F(Http1, SpeaksHttp10) {
+  add_upstream(reply({.body = "old", .is_chunked = true}));
+  start();
+  HttpClient one = client();
+  one.send(std::string("GET / HTTP/1.0\r\n") + std::string(kHostLine) + "\r\n");
+  const ClientResponse response = one.receive();
+  EXPECT_EQ(response.status(), 200);
+  EXPECT_EQ(response.body.text, "old");
+  EXPECT_FALSE(response.head.has("transfer-encoding"));
+  EXPECT_EQ(one.wait_for_end(), Io::closed);
+}
+
+TEST_F(Http1, TakesTheHostFromAnAbsoluteTarget) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  HttpClient one = client();
+  EXPECT_EQ(one.exchange("GET http://greeter-service:3000/x HTTP/1.1\r\nHost: somebody.else\r\n\r\n").status(), 200);
+  EXPECT_EQ(upstream.requests()[0].target(), "/x");
+  EXPECT_EQ(upstream.requests()[0].head.header("host"), "greeter-service:3000");
+}
+
+TEST_F(Http1, PassesBytesAfterAnUpgrade) {
+  add_upstream([](Exchange& exchange) {
+    exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    exchange.send("echo: " + exchange.receive_some());
+  });
+  start();
+  HttpClient one = client();
+  one.send(request("GET /ws HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+  EXPECT_THAT(one.receive_some(), ::testing::StartsWith("HTTP/1.1 101 Switching Protocols\r\n"));
+  one.send("\x81\x05hello");
+  EXPECT_EQ(one.receive_some(), "echo: \x81\x05hello");
+}
+
+TEST_F(Http1, AnEarlyAnswerReachesTheCallerBeforeItsBodyIsSent) {
+  add_upstream([](Exchange& exchange) {
+    exchange.respond({.status = 413, .body = "too large"}, true);
+    exchange.close();
+  });
+  start();
+  HttpClient one = client();
+  one.send(request("PUT / HTTP/1.1", "Content-Length: 1000000\r\n") + "a beginning");
+  EXPECT_EQ(one.receive().status(), 413);
+}
+
+// 64 MiB each way; what is in between is bounded by buffers, not by the body.
+TEST_F(Http1, CarriesLargeBodies) {
+  constexpr std::uint64_t kSize = 64ULL * 1024 * 1024;
+  FakeUpstream& upstream = add_upstream(reply({.pattern_size = kSize}));
+  start();
+  HttpClient one = client();
+  std::thread upload([&] {
+    one.send(request("POST / HTTP/1.1", "Content-Length: " + std::to_string(kSize) + "\r\n"));
+    one.send_pattern(kSize);
+  });
+  const ClientResponse response = one.receive();
+  upload.join();
+  EXPECT_EQ(response.body.size, kSize);
+  EXPECT_TRUE(response.body.is_pattern);
+  EXPECT_EQ(upstream.requests()[0].body.size, kSize);
+  EXPECT_TRUE(upstream.requests()[0].body.is_pattern);
+}
+
+// A caller that does not read stops the endpoint, not the proxy's memory.
+TEST_F(Http1, ASlowReaderHoldsTheEndpointBack) {
+  std::atomic<std::uint64_t> sent{0};
+  add_upstream([&](Exchange& exchange) {
+    exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n");
+    while (exchange.send_pattern(64 * 1024)) sent += 64 * 1024;
+  });
+  start();
+  HttpClient slow = client();
+  slow.send(request("GET / HTTP/1.1"));
+  std::uint64_t before = 1;
+  while (before != sent || before == 0) {  // until nothing moves any more
+    before = sent;
+    std::this_thread::sleep_for(200ms);
+  }
+  // Two sockets' buffers on either side of the proxy, and its own 64 KiB.
+  EXPECT_LT(sent, 64U * 1024 * 1024);
+  slow.close();
+}
+
+TEST_F(Http1, ACallerThatGoesAwayCancelsTheEndpointsRequest) {
+  FakeUpstream& upstream = add_upstream(hang());
+  start();
+  HttpClient one = client();
+  one.send(request("GET / HTTP/1.1"));
+  ASSERT_TRUE(upstream.wait_for_requests(1));
+  one.close();
+  EXPECT_TRUE(
+      upstream.wait_until([](const FakeUpstream& seen) { return seen.requests()[0].cancelled_at.has_value(); }));
+  EXPECT_EQ(member(log_line(), "response_flags"), R"("DC")");
+}
+
+struct Refused {
+  const char* why;
+  std::string head;
+  int status;
+};
+
+// What two parsers could read differently is refused, and the connection closed (RFC 9112 11, SEMANTICS 2.10).
+TEST_F(Http1, RefusesAmbiguousFraming) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  const std::string host(kHostLine);
+  const std::string post = "POST / HTTP/1.1\r\n" + host;
+  const std::string get = "GET / HTTP/1.1\r\n" + host;
+  const Refused table[] = {
+      {"both lengths", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"two lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
+      {"the same length twice", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400},
+      {"a list of lengths", post + "Content-Length: 5, 5\r\n\r\nhello", 400},
+      {"a sign", post + "Content-Length: +5\r\n\r\nhello", 400},
+      {"chunked is not last", post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 501},
+      {"an unknown coding", post + "Transfer-Encoding: gzip\r\n\r\n", 501},
+      {"a folded line", get + "X: a\r\n b\r\n\r\n", 400},
+      {"a bare LF", "GET / HTTP/1.1\n" + host + "\r\n", 400},
+      {"a bare CR", get + "X: a\rb\r\n\r\n", 400},
+      {"NUL", get + std::string("X: a\0b\r\n\r\n", 10), 400},
+      {"a space in a name", get + "X : a\r\n\r\n", 400},
+      {"a space before a name", "GET / HTTP/1.1\r\n X: a\r\n" + host + "\r\n", 400},
+      {"two hosts", get + "Host: other\r\n\r\n", 400},
+      {"a bad chunk size", post + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
+      {"too many headers",
+       [&] {
+         std::string head = get;
+         for (int i = 0; i < 101; ++i) head += "X-" + std::to_string(i) + ": 1\r\n";
+         return head + "\r\n";
+       }(),
+       431},
+      {"too large", get + "X: " + std::string(61 * 1024, 'a') + "\r\n\r\n", 431},
+  };
+  for (const Refused& each : table) {
+    SCOPED_TRACE(each.why);
+    HttpClient one = client();
+    one.send(each.head);
+    EXPECT_EQ(one.receive().status(), each.status);
+    EXPECT_THAT(one.wait_for_end(), AnyOf(Io::closed, Io::reset));
+  }
+  for (const auto& seen : upstream.requests()) ADD_FAILURE() << "reached the endpoint: " << seen.head.start_line;
+}
+
+TEST_F(Http1, RefusesARequestWithoutHost) {
+  add_upstream();
+  start();
+  EXPECT_EQ(client().exchange("GET / HTTP/1.1\r\n\r\n").status(), 400);
+}
+
+TEST_F(Http1, WhatAnEndpointFramesAmbiguouslyIsA502) {
+  const std::pair<const char*, const char*> table[] = {
+      {"both lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"},
+      {"not HTTP", "hello\r\n\r\n"},
+  };
+  for (const auto& [why, bytes] : table) {
+    SCOPED_TRACE(why);
+    add_upstream(raw(bytes));
+  }
+  start(virtual_service("[{retries: {attempts: 0}, route: [{destination: {host: greeter-service}}]}]"));
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(get().status(), 502);
+}
+
+}  // namespace
+}  // namespace tests
