@@ -21,14 +21,15 @@ struct ParsedFile {
 };
 
 // A `List`, as kubectl prints it, holds documents; anything else is one itself.
-void flatten(const yaml::Value& value, std::vector<const yaml::Value*>& documents) {
-  const yaml::Value* kind = value.find("kind");
-  const yaml::Value* items = value.find("items");
-  if (kind != nullptr && kind->text == "List" && items != nullptr && items->kind == yaml::Value::Kind::sequence) {
+bool is_list(const yaml::Value& value) { return istio::identify(value).kind == "List"; }
+
+std::vector<const yaml::Value*> flatten(const yaml::Value& value) {
+  if (!is_list(value)) return {&value};
+  std::vector<const yaml::Value*> documents;
+  if (const yaml::Value* items = value.find("items")) {
     for (const yaml::Value& item : items->items) documents.push_back(&item);
-  } else {
-    documents.push_back(&value);
   }
+  return documents;
 }
 
 istio::ReadDocument unreadable(const SourceFile& file, const yaml::SyntaxError& error) {
@@ -43,9 +44,12 @@ istio::ReadDocument unreadable(const SourceFile& file, const yaml::SyntaxError& 
 std::string domain_of(const std::vector<ParsedFile>& files) {
   for (const ParsedFile& file : files) {
     for (const yaml::ParsedDocument& document : file.documents) {
-      if (!document.value || istio::identify(*document.value).kind != "Settings") continue;
-      const auto read = istio::read_document(*document.value, file.file->name, "");
-      if (read.body) return std::get<Settings>(*read.body).cluster_domain;
+      if (!document.value) continue;
+      for (const yaml::Value* value : flatten(*document.value)) {
+        if (istio::identify(*value).kind != "Settings") continue;
+        const auto read = istio::read_document(*value, file.file->name, "");
+        if (read.body) return std::get<Settings>(*read.body).cluster_domain;
+      }
     }
   }
   return Settings{}.cluster_domain;
@@ -62,9 +66,11 @@ std::vector<Candidate> read_all(std::span<const SourceFile> files) {
         candidates.push_back({unreadable(*file.file, *document.error), file.file->name});
         continue;
       }
-      std::vector<const yaml::Value*> values;
-      flatten(*document.value, values);
-      for (const yaml::Value* value : values) {
+      if (is_list(*document.value)) {
+        auto list = istio::read_list(*document.value, file.file->name);
+        if (!list.findings.empty()) candidates.push_back({std::move(list), file.file->name});
+      }
+      for (const yaml::Value* value : flatten(*document.value)) {
         candidates.push_back({istio::read_document(*value, file.file->name, domain), file.file->name});
       }
     }

@@ -70,6 +70,11 @@ const Kind* find_kind(const Node& root, Report& report) {
     report.error(root, "apiVersion and kind are missing; every document needs them");
     return nullptr;
   }
+  for (const Node& field : {root["kind"], root["apiVersion"]}) {
+    if (field.value()->kind == yaml::Value::Kind::scalar) continue;
+    report.error(field, "text is expected");
+    return nullptr;
+  }
   const std::string name = root["kind"].text();
   const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& k) { return k.name == name; });
   if (kind == kKinds.end()) {
@@ -119,6 +124,23 @@ bool applies_to_mesh(const VirtualService& service) {
 DocumentId identify(const yaml::Value& value) {
   const Node root(value);
   return {root["kind"].text(), root["metadata"]["namespace"].text("default"), root["metadata"]["name"].text()};
+}
+
+ReadDocument read_list(const yaml::Value& value, const std::string& file) {
+  static constexpr Field kFields[] = {{.name = "apiVersion", .is_required = true},
+                                      {.name = "kind", .is_required = true},
+                                      {.name = "metadata", .type = Type::any},
+                                      {.name = "items", .type = Type::any, .is_required = true}};
+  const Node root(value);
+  Report report(file, "");
+  check(root, kFields, report);
+  if (const Node items = root["items"]; items && items.value()->kind != yaml::Value::Kind::sequence) {
+    report.error(items, "a list of documents is expected");
+  }
+  ReadDocument result;
+  result.mark = value.mark;
+  result.findings = report.take();
+  return result;
 }
 
 ReadDocument read_document(const yaml::Value& value, const std::string& file, const std::string& cluster_domain) {

@@ -21,6 +21,9 @@ struct ReadDocument {
 // One document of any kind. `cluster_domain` completes short host names.
 ReadDocument read_document(const yaml::Value& value, const std::string& file, const std::string& cluster_domain);
 
+// What is around the documents of a `List`; has no body.
+ReadDocument read_list(const yaml::Value& value, const std::string& file);
+
 // Kind, namespace and name, without looking at anything else.
 DocumentId identify(const yaml::Value& value);
 

@@ -119,7 +119,11 @@ std::map<std::string, std::string, std::less<>> Node::text_map() const {
 
 void Report::add(Severity severity, Reason reason, std::string_view code, Mark mark, std::string path,
                  std::string message) {
-  if (severity == Severity::error && ++errors_ > kMaxErrors) return;
+  if (severity == Severity::error && ++errors_ > kMaxErrors) {
+    if (errors_ > kMaxErrors + 1) return;
+    path.clear();
+    message = "and more errors from here on; correct these first";
+  }
   Finding finding;
   finding.severity = severity;
   finding.reason = reason;

@@ -4,10 +4,14 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <sstream>
 #include <unordered_set>
 #include <utility>
+
+#include "base/utf8.h"
 
 namespace config::yaml {
 namespace {
@@ -21,10 +25,31 @@ struct Refused {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
 
+// From places of yaml-cpp to places in the file. They end where the text ends: yaml-cpp is given a little more.
+class Places {
+ public:
+  Places(std::string_view text, std::uint32_t first_line)
+      : first_line_(first_line),
+        last_line_(static_cast<int>(std::count(text.begin(), text.end(), '\n'))),
+        last_length_(static_cast<int>(text.size() - (text.rfind('\n') + 1))) {}
+
+  [[nodiscard]] Mark of(const YAML::Mark& at) const {
+    const int line = std::min(at.line, last_line_);
+    int column = at.column;
+    if (at.line > last_line_ || (at.line == last_line_ && column > last_length_)) column = last_length_;
+    return {static_cast<std::uint32_t>(line) + first_line_, static_cast<std::uint32_t>(column) + 1};
+  }
+
+ private:
+  std::uint32_t first_line_;
+  int last_line_;    // from 0, as yaml-cpp counts
+  int last_length_;  // of that line
+};
+
 // Builds one Value out of the events of one document.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(const Limits& limits, std::uint32_t first_line) : limits_(limits), first_line_(first_line) {}
+  Builder(const Limits& limits, const Places& places) : limits_(limits), places_(places) {}
 
   std::optional<Value> take() { return std::move(root_); }
 
@@ -88,9 +113,7 @@ class Builder final : public YAML::EventHandler {
     std::unordered_set<std::string> keys;
   };
 
-  Mark mark(const YAML::Mark& at) const {
-    return {static_cast<std::uint32_t>(at.line) + first_line_, static_cast<std::uint32_t>(at.column) + 1};
-  }
+  Mark mark(const YAML::Mark& at) const { return places_.of(at); }
 
   void refuse_depth(Mark at) const {
     refuse(at, "nested deeper than " + std::to_string(limits_.max_depth) + " levels");
@@ -117,7 +140,9 @@ class Builder final : public YAML::EventHandler {
     if (tag != "?" && tag != "!" && !tag.empty()) {
       refuse(open.value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is");
     }
-    if (expects_key()) refuse(open.value.mark, "a key must be plain text, not a list or a mapping");
+    if (expects_key())
+      refuse(open.value.mark,
+             "a key must be plain text, not a list or a mapping; if this is a {{template}}, fill it in first");
     if (open_.size() >= limits_.max_depth) refuse_depth(open.value.mark);
     count_nodes(open.value.mark, 1);
     open_.push_back(std::move(open));
@@ -178,7 +203,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   const Limits& limits_;
-  std::uint32_t first_line_;
+  const Places& places_;
   std::size_t nodes_ = 0;
   std::size_t kept_nodes_ = 0;
   std::vector<Open> open_;
@@ -186,15 +211,20 @@ class Builder final : public YAML::EventHandler {
   std::optional<Value> root_;
 };
 
-// yaml-cpp takes 0x04 for the end of the input and lets other control bytes through.
-std::optional<SyntaxError> find_control_byte(std::string_view text, std::uint32_t first_line) {
+// yaml-cpp takes 0x04 for the end of the input, lets other control bytes through and replaces what is not UTF-8.
+std::optional<SyntaxError> find_bad_byte(std::string_view text, std::uint32_t first_line) {
   Mark at{first_line, 1};
-  for (const char c : text) {
+  const std::size_t characters_end = base::utf8_prefix(text);
+  for (std::size_t i = 0; i < characters_end; ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
     if ((byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f) {
       static constexpr char kHex[] = "0123456789abcdef";
       return SyntaxError{at, std::string("the control byte 0x") + kHex[byte >> 4] + kHex[byte & 15] +
                                  " may not stand in a document; inside double quotes write it as an escape"};
+    }
+    if (c == '\r' && !text.substr(i + 1).starts_with('\n')) {
+      return SyntaxError{at, "a carriage return without a line feed; end lines with LF or CR LF"};
     }
     if (c == '\n') {
       ++at.line;
@@ -203,7 +233,43 @@ std::optional<SyntaxError> find_control_byte(std::string_view text, std::uint32_
       ++at.column;
     }
   }
+  if (characters_end < text.size()) return SyntaxError{at, "this is not UTF-8; save the file in that encoding"};
   return std::nullopt;
+}
+
+// What yaml-cpp says, for somebody who does not know its inside.
+const std::array<std::pair<const char*, const char*>, 9> kExplanations = {{
+    {YAML::ErrorMsg::END_OF_MAP, "this is not indented like the fields before it"},
+    {YAML::ErrorMsg::END_OF_SEQ, "this is not indented like the elements before it"},
+    {YAML::ErrorMsg::END_OF_MAP_FLOW, "a { is not closed with }, or a comma is missing"},
+    {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a [ is not closed with ], or a comma is missing"},
+    {YAML::ErrorMsg::BLOCK_ENTRY, "a list may not begin here; check the indentation"},
+    {YAML::ErrorMsg::MAP_KEY, "a field may not begin here; check the indentation"},
+    {YAML::ErrorMsg::MAP_VALUE, "a colon may not stand here; check the indentation, or put the text in quotes"},
+    {YAML::ErrorMsg::UNKNOWN_TOKEN, "text may not begin with this character; put it in quotes"},
+    {YAML::ErrorMsg::EOF_IN_SCALAR, "a text in quotes is not closed"},
+}};
+
+// `line` is the one with the problem.
+std::string explain(const std::string& problem, std::string_view line) {
+  std::string explanation = problem;
+  for (const auto& [original, words] : kExplanations) {
+    if (problem == original) explanation = words;
+  }
+  if (problem.starts_with(YAML::ErrorMsg::INVALID_UNICODE)) {
+    explanation = "this escape is half a character; write the character itself";
+  }
+  const bool is_about_indentation = explanation.find("indent") != std::string::npos;
+  if (is_about_indentation && line.substr(0, line.find_first_not_of(" \t")).find('\t') != line.npos) {
+    return "a tab may not indent; use spaces";
+  }
+  if (line.find("{{") != line.npos) explanation += "; if this is a template, fill it in first";
+  return explanation;
+}
+
+std::string_view line_of(std::string_view text, int number) {
+  for (; number > 0 && text.find('\n') != text.npos; --number) text.remove_prefix(text.find('\n') + 1);
+  return text.substr(0, text.find('\n'));
 }
 
 bool is_marker(std::string_view line, std::string_view marker) {
@@ -224,15 +290,17 @@ bool is_blank(std::string_view text) {
 ParsedDocument parse_one(std::string_view text, std::uint32_t first_line, const Limits& limits) {
   ParsedDocument document;
   document.mark = {first_line, 1};
-  document.error = find_control_byte(text, first_line);
+  document.error = find_bad_byte(text, first_line);
   if (document.error) return document;
-  Builder builder(limits, first_line);
+  const Places places(text, first_line);
+  Builder builder(limits, places);
   try {
-    std::istringstream stream{std::string(text)};
+    // The comment: yaml-cpp closes a text in quotes by itself when the input ends right after a line of it.
+    std::istringstream stream{std::string(text) + (text.ends_with('\n') ? "#" : "\n#")};
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
     document.value = builder.take();
-    Builder surplus(limits, first_line);
+    Builder surplus(limits, places);
     if (parser.HandleNextDocument(surplus)) {
       const auto rest = surplus.take();
       refuse(rest ? rest->mark : document.mark, "text after the end of the document; put --- on a line before it");
@@ -242,10 +310,8 @@ ParsedDocument parse_one(std::string_view text, std::uint32_t first_line, const 
     document.error = refused.error;
   } catch (const YAML::Exception& problem) {
     document.value.reset();
-    const bool has_mark = !problem.mark.is_null();
-    document.error = SyntaxError{{has_mark ? static_cast<std::uint32_t>(problem.mark.line) + first_line : first_line,
-                                  has_mark ? static_cast<std::uint32_t>(problem.mark.column) + 1 : 1},
-                                 problem.msg};
+    const YAML::Mark place = problem.mark.is_null() ? YAML::Mark() : problem.mark;
+    document.error = SyntaxError{places.of(place), explain(problem.msg, line_of(text, place.line))};
   }
   return document;
 }
@@ -259,6 +325,12 @@ std::vector<ParsedDocument> parse(std::string_view text, const Limits& limits) {
     refused.error = SyntaxError{{},
                                 "the file has " + std::to_string(text.size()) + " bytes; at most " +
                                     std::to_string(limits.max_file_bytes) + " are allowed"};
+    documents.push_back(std::move(refused));
+    return documents;
+  }
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
+    ParsedDocument refused;
+    refused.error = SyntaxError{{}, "the file is UTF-16; save it as UTF-8"};
     documents.push_back(std::move(refused));
     return documents;
   }

@@ -14,6 +14,8 @@ std::string quoted(std::string_view text) {
   return "\"" + std::string(text.substr(0, 60)) + (is_long ? "...\"" : "\"");
 }
 
+std::string shortened(const std::string& text) { return text.size() > 60 ? text.substr(0, 60) + "..." : text; }
+
 std::string describe(const Value& value) {
   switch (value.kind) {
     case Value::Kind::null:
@@ -30,7 +32,7 @@ std::string describe(const Value& value) {
       return quoted(value.text) + (value.is_quoted ? " is quoted text" : " is text");
     case ScalarType::integer:
     case ScalarType::number:
-      return value.text + " is a number";
+      return shortened(value.text) + " is a number";
     case ScalarType::boolean:
       return value.text + " is a boolean";
   }
@@ -41,7 +43,14 @@ std::string is_a(const Value& value) {
   return value.kind == Value::Kind::scalar ? describe(value) : "this is " + describe(value);
 }
 
+// YAML 1.1 reads 010 as 8, YAML 1.2 as 10.
+bool has_leading_zero(std::string_view text) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  return text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+}
+
 std::string range(const Field& field) {
+  if (field.min == Field::kNoMin && field.max == Field::kNoMax) return "what fits into 64 bits";
   if (field.min != Field::kNoMin && field.max != Field::kNoMax) {
     return std::to_string(field.min) + " to " + std::to_string(field.max);
   }
@@ -70,25 +79,35 @@ void check_text(const Node& node, bool is_required, Report& report) {
 }
 
 void check_integer(const Node& node, const Field& field, Report& report) {
-  const auto number = read_integer(*node.value());
-  if (!number) {
-    const Value& value = *node.value();
-    if (value.kind == Value::Kind::scalar && value.scalar_type() == ScalarType::integer) {
-      report.error(node, value.text + " does not fit into 64 bits");
-    } else {
-      report.error(node, is_a(value) + "; a whole number without quotes is expected");
-    }
-  } else if (*number < field.min || *number > field.max) {
-    report.error(node, node.value()->text + " is out of range; allowed is " + range(field));
+  const Value& value = *node.value();
+  if (value.kind != Value::Kind::scalar || value.scalar_type() != ScalarType::integer) {
+    report.error(node, is_a(value) + "; a whole number without quotes is expected");
+  } else if (has_leading_zero(value.text)) {
+    report.error(node, quoted(value.text) + " begins with 0, which some take for octal; write it without");
+  } else if (const auto number = read_integer(value); !number || *number < field.min || *number > field.max) {
+    report.error(node, shortened(value.text) + " is out of range; allowed is " + range(field));
   }
 }
 
 void check_number(const Node& node, const Field& field, Report& report) {
-  const auto number = read_number(*node.value());
-  if (!number) {
-    report.error(node, is_a(*node.value()) + "; a number without quotes is expected");
-  } else if (*number < static_cast<double>(field.min) || *number > static_cast<double>(field.max)) {
-    report.error(node, node.value()->text + " is out of range; allowed is " + range(field));
+  const Value& value = *node.value();
+  const bool is_number = value.kind == Value::Kind::scalar &&
+                         (value.scalar_type() == ScalarType::integer || value.scalar_type() == ScalarType::number);
+  const auto number = read_number(value);
+  if (!is_number) {
+    report.error(node, is_a(value) + "; a number without quotes is expected");
+  } else if (!number || *number < static_cast<double>(field.min) || *number > static_cast<double>(field.max)) {
+    report.error(node, shortened(value.text) + " is out of range; allowed is " + range(field));
+  }
+}
+
+void check_boolean(const Node& node, Report& report) {
+  const Value& value = *node.value();
+  if (read_boolean(value)) return;
+  if (value.kind == Value::Kind::scalar && value.scalar_type() == ScalarType::boolean) {
+    report.error(node, quoted(value.text) + " must be written as true or false");
+  } else {
+    report.error(node, is_a(value) + "; true or false is expected");
   }
 }
 
@@ -184,7 +203,7 @@ void check_field(const Node& node, const Field& field, Report& report) {
       check_number(node, field, report);
       break;
     case Type::boolean:
-      if (!read_boolean(*node.value())) report.error(node, is_a(*node.value()) + "; true or false is expected");
+      check_boolean(node, report);
       break;
     case Type::duration:
       check_duration(node, field, report);
@@ -208,20 +227,24 @@ void check_field(const Node& node, const Field& field, Report& report) {
   }
 }
 
+// Letters left out, added, exchanged or swapped with their neighbour; case does not count.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+  const auto is_same = [&](std::size_t i, std::size_t j) { return lower(a[i - 1]) == lower(b[j - 1]); };
+  std::vector<std::vector<std::size_t>> rows(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        rows[i][j] = i + j;
+        continue;
+      }
+      rows[i][j] = std::min({rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (is_same(i, j) ? 0 : 1)});
+      if (i > 1 && j > 1 && is_same(i, j - 1) && is_same(i - 1, j)) {
+        rows[i][j] = std::min(rows[i][j], rows[i - 2][j - 2] + 1);
+      }
     }
   }
-  return row[b.size()];
+  return rows[a.size()][b.size()];
 }
 
 }  // namespace

@@ -136,5 +136,23 @@ TEST(DocumentStore, PutsErrorsBeforeRemarks) {
   EXPECT_EQ(store.findings().front().severity, Severity::error);
 }
 
+TEST(DocumentStore, ReadsTheItemsOfAListThatIsNotQuiteRight) {
+  const std::string items =
+      "apiVersion: v1\nkind: List\nitems:\n"
+      "- {apiVersion: fairlead.dev/v1alpha1, kind: Settings, metadata: {name: s}, spec: {cluster: {domain: "
+      "node.test}}}\n"
+      "- {apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: a}, spec: {host: a}}\n"
+      "- 3\n";
+  DocumentStore store;
+  update(store, {{"f", items + "colour: blue\n"}});
+  std::vector<std::string> errors;
+  for (const Finding& finding : store.findings()) errors.push_back(finding.to_string());
+  EXPECT_THAT(errors,
+              ElementsAre("f:7:1: colour: is not a known field; known here: apiVersion, items, kind or metadata",
+                          "f:6:3: a document must be a mapping with apiVersion, kind, metadata and spec"));
+  ASSERT_THAT(store.documents().destination_rules, SizeIs(1));
+  EXPECT_EQ(store.documents().destination_rules[0].host, "a.default.svc.node.test");
+}
+
 }  // namespace
 }  // namespace config

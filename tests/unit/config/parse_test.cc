@@ -37,6 +37,11 @@ TEST(Parse, RemembersWhereEverythingStands) {
   EXPECT_EQ(list.items.at(1).find("y")->mark, (Mark{4, 8}));
 }
 
+TEST(Parse, PlacesWhatIsMissingAtTheEndInTheLastLine) {
+  EXPECT_EQ(parse_one("a:\n-").find("a")->items.at(0).mark, (Mark{2, 2}));
+  EXPECT_EQ(parse_one("a:\n-\n").find("a")->items.at(0).mark, (Mark{3, 1}));
+}
+
 TEST(Parse, TellsQuotedTextFromNumbersAndBooleans) {
   const std::pair<const char*, ScalarType> kCases[] = {
       {"3", ScalarType::integer},      {"-3", ScalarType::integer},   {"0x1F", ScalarType::integer},
@@ -91,7 +96,8 @@ TEST(Parse, RefusesWhatOthersOverlook) {
   EXPECT_EQ(error_of("a: !!binary aGk=\n"),
             "1:4: the tag \"tag:yaml.org,2002:binary\" is not supported; only !!str is");
   EXPECT_EQ(error_of("a: !mine {b: 1}\n"), "1:4: the tag \"!mine\" is not supported; only !!str is");
-  EXPECT_EQ(error_of("? [a, b]\n: 1\n"), "1:3: a key must be plain text, not a list or a mapping");
+  EXPECT_EQ(error_of("? [a, b]\n: 1\n"),
+            "1:3: a key must be plain text, not a list or a mapping; if this is a {{template}}, fill it in first");
   EXPECT_EQ(error_of("{a: 1} b\n"), "1:8: text after the end of the document; put --- on a line before it");
   EXPECT_EQ(error_of("a: 1\nb: \x04\nc: 2\n"),
             "2:4: the control byte 0x04 may not stand in a document; inside double quotes write it as an escape");
@@ -99,6 +105,39 @@ TEST(Parse, RefusesWhatOthersOverlook) {
   EXPECT_THAT(error_of("a: *nobody\n"), HasSubstr("1:4: "));
   EXPECT_THAT(error_of("a: &x [*x]\n"), HasSubstr("1:8: "));
   EXPECT_THAT(error_of("\tb: 1\n"), HasSubstr("1:"));
+}
+
+TEST(Parse, SaysHowToWriteItRight) {
+  const std::pair<std::string_view, std::string_view> kCases[] = {
+      {"a: 1\n b: 2\n", "2:3: a colon may not stand here; check the indentation, or put the text in quotes"},
+      {"a:\n  b: 1\n c: 2\n", "3:2: this is not indented like the fields before it"},
+      {"a:\n  - b\n - c\n", "3:2: this is not indented like the fields before it"},
+      {"a: b: c\n", "1:5: a colon may not stand here; check the indentation, or put the text in quotes"},
+      {"a:\n\tb: 1\n", "2:3: a tab may not indent; use spaces"},
+      {"a: {b: 1\n", "2:1: a { is not closed with }, or a comma is missing"},
+      {"a: [1, 2\n", "2:1: a [ is not closed with ], or a comma is missing"},
+      {"a: \"b\n", "2:1: a text in quotes is not closed"},
+      {"a: 'b", "1:6: a text in quotes is not closed"},
+      {"a: [b", "1:6: a [ is not closed with ], or a comma is missing"},
+      {"a: @b\n", "1:4: text may not begin with this character; put it in quotes"},
+      {"a: %b\n", "1:4: text may not begin with this character; put it in quotes"},
+      {"{{- if .x }}\na: 1\n",
+       "1:3: a list may not begin here; check the indentation; if this is a template, fill it in first"},
+      {"a: {{ .x }}\n",
+       "1:5: a key must be plain text, not a list or a mapping; if this is a {{template}}, fill it in first"},
+      {"a: \"\\ud83d\\ude00\"\n", "1:11: this escape is half a character; write the character itself"},
+  };
+  for (const auto& [text, expected] : kCases) EXPECT_EQ(error_of(text), expected) << text;
+}
+
+TEST(Parse, RefusesWhatIsNotText) {
+  EXPECT_EQ(error_of("a: 1\nb: caf\xe9\n"), "2:7: this is not UTF-8; save the file in that encoding");
+  EXPECT_EQ(error_of("a: 1\rb: 2\r"), "1:5: a carriage return without a line feed; end lines with LF or CR LF");
+  EXPECT_EQ(error_of(std::string_view("\xff\xfe"
+                                      "a\0:\0",
+                                      6)),
+            "1:1: the file is UTF-16; save it as UTF-8");
+  EXPECT_EQ(error_of(std::string_view("\xfe\xff\0a\0:", 6)), "1:1: the file is UTF-16; save it as UTF-8");
 }
 
 TEST(Parse, BoundsWhatADocumentMayAskFor) {

@@ -40,6 +40,11 @@ TEST(ReadDocument, SaysWhatADocumentNeeds) {
   const std::pair<const char*, const char*> kCases[] = {
       {"- a\n", "test.yaml:1:1: a document must be a mapping with apiVersion, kind, metadata and spec"},
       {"a: 1\n", "test.yaml:1:1: apiVersion and kind are missing; every document needs them"},
+      {"apiVersion: v1\nkind: [Service]\n", "test.yaml:2:7: kind: text is expected"},
+      {"apiVersion: v1\nkind: List\n", "test.yaml:1:1: items is missing and required"},
+      {"apiVersion: v1\nkind: List\nitems: {a: 1}\n", "test.yaml:3:8: items: a list of documents is expected"},
+      {"apiVersion: v1\nkind: List\nitems: []\nitem: []\n",
+       "test.yaml:4:1: item: is not a known field; did you mean items?"},
       {"apiVersion: v1\nkind: VirtualServise\nmetadata: {name: a}\n",
        "test.yaml:2:7: kind: \"VirtualServise\" is not a kind that Fairlead reads; did you mean VirtualService?"},
       {"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
@@ -63,7 +68,7 @@ TEST(ReadDocument, SaysWhatADocumentNeeds) {
        "at most 63"},
       {"apiVersion: fairlead.dev/v1alpha1\nkind: Workload\nmetadata: {name: a}\n",
        "test.yaml:1:1: spec is missing and required"},
-      {"a: [\n", "test.yaml:2:1: end of sequence flow not found"},
+      {"a: [\n", "test.yaml:2:1: a [ is not closed with ], or a comma is missing"},
   };
   for (const auto& [text, expected] : kCases) {
     const auto errors = errors_of(text);

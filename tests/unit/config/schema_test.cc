@@ -58,15 +58,21 @@ TEST(Schema, NamesPlaceFieldReasonAndRemedy) {
       {"text: [a]", "f.yaml:1:7: text: this is a list; text is expected"},
       {"number: '3'", "f.yaml:1:9: number: \"3\" is quoted text; a number without quotes is expected"},
       {"number: 101", "f.yaml:1:9: number: 101 is out of range; allowed is 0 to 100"},
-      {"number: .nan", "f.yaml:1:9: number: .nan is a number; a number without quotes is expected"},
+      {"number: .nan", "f.yaml:1:9: number: .nan is out of range; allowed is 0 to 100"},
       {"attempts: -1", "f.yaml:1:11: attempts: -1 is out of range; allowed is 0 to 10"},
       {"attempts: \"3\"", "f.yaml:1:11: attempts: \"3\" is quoted text; a whole number without quotes is expected"},
       {"attempts: 1.5", "f.yaml:1:11: attempts: 1.5 is a number; a whole number without quotes is expected"},
-      {"attempts: 99999999999999999999", "f.yaml:1:11: attempts: 99999999999999999999 does not fit into 64 bits"},
+      {"attempts: 99999999999999999999",
+       "f.yaml:1:11: attempts: 99999999999999999999 is out of range; allowed is 0 to 10"},
       {"atLeast: 4", "f.yaml:1:10: atLeast: 4 is out of range; allowed is at least 5"},
+      {"attempts: 010", "f.yaml:1:11: attempts: \"010\" begins with 0, which some take for octal; write it without"},
+      {"atLeast: -9223372036854775809",
+       "f.yaml:1:10: atLeast: -9223372036854775809 is out of range; allowed is at least 5"},
+      {"number: 1e999", "f.yaml:1:9: number: 1e999 is out of range; allowed is 0 to 100"},
+      {"number: yes", "f.yaml:1:9: number: yes is a boolean; a number without quotes is expected"},
       {"flag: maybe", "f.yaml:1:7: flag: \"maybe\" is text; true or false is expected"},
       {"flag: 1", "f.yaml:1:7: flag: 1 is a number; true or false is expected"},
-      {"flag: yes", "f.yaml:1:7: flag: yes is a boolean; true or false is expected"},
+      {"flag: yes", "f.yaml:1:7: flag: \"yes\" must be written as true or false"},
       {"timeout: 5", "f.yaml:1:10: timeout: \"5\" has no unit; write for example 500ms or 2s"},
       {"timeout: 0", "f.yaml:1:10: timeout: \"0\" has no unit; write for example 500ms or 2s"},
       {"timeout: 0s",
@@ -97,6 +103,7 @@ TEST(Schema, NamesPlaceFieldReasonAndRemedy) {
       {"labels: [a]", "f.yaml:1:9: labels: this is a list; a mapping is expected"},
       {"ports: {http: 0}", "f.yaml:1:15: ports.http: 0 is out of range; allowed is 1 to 65535"},
       {"atempts: 3", "f.yaml:1:1: atempts: is not a known field; did you mean attempts?"},
+      {"txet: x", "f.yaml:1:1: txet: is not a known field; did you mean text?"},
       {"TEXT: x", "f.yaml:1:1: TEXT: is not a known field; did you mean text?"},
   };
   for (const auto& [text, expected] : kCases) {
@@ -118,7 +125,9 @@ TEST(Schema, NamesWhatIsNotEnforcedOnceAndStillChecksIt) {
 TEST(Schema, StopsRepeatingItself) {
   std::string text = "labels:\n";
   for (int i = 0; i < 500; ++i) text += "  k" + std::to_string(i) + ": 1\n";
-  EXPECT_EQ(check_text(text).size(), 50);
+  const auto lines = check_text(text);
+  ASSERT_EQ(lines.size(), 51);
+  EXPECT_EQ(lines.back(), "f.yaml:52:8: and more errors from here on; correct these first");
 }
 
 }  // namespace
