@@ -199,7 +199,7 @@ void Agent::compile_and_apply() {
     if (!options_.as_labels.empty()) workload.metadata.labels = options_.as_labels;
     documents_.workloads.push_back(std::move(workload));
   }
-  config::CompileResult compiled = config::compile(documents_, ++generation_, compile_ids_);
+  config::CompileResult compiled = config::compile(documents_, ++generation_);
   identities_.assign(compiled.config);
 
   // What was said before is not said again.

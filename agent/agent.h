@@ -61,7 +61,6 @@ class Agent {
   std::unique_ptr<boost::asio::posix::stream_descriptor> files_readable_;
   config::DocumentStore store_;
   config::Documents documents_;  // as the command line changes them
-  config::IdentityTable compile_ids_;
   telemetry::IdentityTable identities_;
   std::shared_ptr<const config::NodeConfig> config_;
   std::vector<config::Finding> findings_;

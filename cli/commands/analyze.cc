@@ -82,11 +82,10 @@ int run_analyze(const AnalyzeOptions& options, const Terminal& terminal) {
     return kUsage;
   }
   auto loaded = config::load_documents(*sources);
-  config::IdentityTable identities;
   auto findings = std::move(loaded.findings);
   const auto is_error = [](const auto& finding) { return finding.severity == config::Severity::error; };
   const bool has_invalid = std::any_of(findings.begin(), findings.end(), is_error);
-  auto compiled = config::compile(loaded.documents, 1, identities);
+  auto compiled = config::compile(loaded.documents, 1);
   std::move(compiled.findings.begin(), compiled.findings.end(), std::back_inserter(findings));
 
   for (const auto& finding : findings) std::fputs(finding_line(finding, terminal).c_str(), stdout);

@@ -84,13 +84,13 @@ std::set<Labels> source_selectors(const Documents& documents) {
 
 }  // namespace
 
-CompileResult compile(const Documents& documents, std::uint64_t generation, IdentityTable& identities) {
+CompileResult compile(const Documents& documents, std::uint64_t generation) {
   CompileResult result;
   NodeConfig& config = result.config;
   config.generation = generation;
   config.settings = documents.settings.proxy;
 
-  const Registry registry(documents, identities, result.findings);
+  const Registry registry(documents, result.findings);
   for (const Registry::Entry& entry : registry.entries()) config.services.push_back(entry.service);
 
   Backends backends(documents, registry, config.backends);
@@ -102,7 +102,6 @@ CompileResult compile(const Documents& documents, std::uint64_t generation, Iden
     workload.name_space = document.metadata.name_space;
     workload.labels = document.metadata.labels;
     workload.identity = identity_from_labels(workload.labels, workload.name, workload.name_space);
-    workload.identity.id = identities.workload_id(workload.identity);
 
     std::vector<bool> view;
     for (const Labels& selector : selectors) view.push_back(includes(workload.labels, selector));

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "config/compile/identity_table.h"
 #include "config/documents.h"
 #include "config/finding.h"
 #include "config/model/node_config.h"
@@ -17,7 +16,7 @@ struct CompileResult {
 
 // What every workload of `documents` sees: route tables, backends with their policies and endpoints, services. Never
 // fails: what cannot be resolved becomes a finding and the reply Envoy would give (404 NR, 503 NC).
-// `identities` must be the same table for the whole life of the agent.
-CompileResult compile(const Documents& documents, std::uint64_t generation, IdentityTable& identities);
+// Ids are 0: agent::telemetry::IdentityTable gives them.
+CompileResult compile(const Documents& documents, std::uint64_t generation);
 
 }  // namespace config

@@ -74,8 +74,7 @@ WorkloadIdentity identity_from_labels(const Labels& labels, std::string_view wor
   return identity;
 }
 
-Registry::Registry(const Documents& documents, IdentityTable& identities, std::vector<Finding>& findings)
-    : documents_(documents), identities_(identities) {
+Registry::Registry(const Documents& documents, std::vector<Finding>& findings) : documents_(documents) {
   for (const KubernetesService& document : documents.services) {
     Entry entry;
     entry.service.name = document.metadata.name;
@@ -122,7 +121,6 @@ Registry::Registry(const Documents& documents, IdentityTable& identities, std::v
 void Registry::add(Entry entry, std::vector<Finding>& findings) {
   entry.service.ports = to_model(entry.ports);
   entry.service.app = shared_app(entry.endpoints);
-  entry.service.id = identities_.service_id(entry.service);
   const auto index = static_cast<std::uint32_t>(entries_.size());
   const auto [existing, is_new] = by_host_.emplace(entry.service.host, index);
   if (is_new) {
@@ -160,9 +158,7 @@ WorkloadIdentity Registry::identity_of(const EndpointDeclaration& endpoint, cons
   } else if (!endpoint.pod.empty()) {
     name = endpoint.pod;
   }
-  WorkloadIdentity identity = identity_from_labels(endpoint.labels, name, name_space);
-  identity.id = identities_.workload_id(identity);
-  return identity;
+  return identity_from_labels(endpoint.labels, name, name_space);
 }
 
 std::vector<Endpoint> Registry::endpoints(const Entry& entry, const PortDeclaration& port, const Labels& subset) const {

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "config/compile/identity_table.h"
 #include "config/documents.h"
 
 namespace config {
@@ -24,7 +23,7 @@ class Registry {
   };
 
   // Of two services with one host the first is kept, and a finding says so.
-  Registry(const Documents& documents, IdentityTable& identities, std::vector<Finding>& findings);
+  Registry(const Documents& documents, std::vector<Finding>& findings);
 
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   // By its exact host; nullopt when there is none.
@@ -39,7 +38,6 @@ class Registry {
   WorkloadIdentity identity_of(const EndpointDeclaration& endpoint, const std::string& name_space) const;
 
   const Documents& documents_;
-  IdentityTable& identities_;
   std::vector<Entry> entries_;
   std::map<std::string, std::uint32_t, std::less<>> by_host_;
 };

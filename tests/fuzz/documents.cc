@@ -67,15 +67,13 @@ void require_undisturbed_bystander(std::string_view text) {
   for (const config::Finding& finding : store.findings()) {
     require(finding.file == "hostile.yaml" && finding.line >= 1 && !finding.message.empty(), "a finding has its place");
   }
-  config::IdentityTable identities;
-  const auto compiled = config::compile(store.documents(), 1, identities);
+  const auto compiled = config::compile(store.documents(), 1);
   // A document that reads without an error stays in force when it is broken later.
   const std::size_t in_force = store.documents().virtual_services.size();
   const std::vector<config::SourceFile> broken = {kGoodFile, {"hostile.yaml", "a: ["}};
   store.update(broken);
   require(store.documents().virtual_services.size() == in_force, "the last good version stays in force");
-  config::IdentityTable again;
-  require(config::compile(store.documents(), 1, again).config.backends.size() == compiled.config.backends.size(),
+  require(config::compile(store.documents(), 1).config.backends.size() == compiled.config.backends.size(),
           "and means the same");
 }
 

@@ -73,7 +73,8 @@ void ProxyTest::compile_and_apply(const std::string& text) {
   for (const config::Finding& finding : loaded.findings) {
     if (finding.severity == config::Severity::error) throw std::runtime_error(finding.to_string());
   }
-  config::CompileResult compiled = config::compile(loaded.documents, ++generation_, identities_);
+  config::CompileResult compiled = config::compile(loaded.documents, ++generation_);
+  identities_.assign(compiled.config);
   compiled.config.settings.access_log_format = config::AccessLogFormat::json;
   compiled.config.settings.access_log_flush_interval = config::Milliseconds(1);
   compiled.config.settings.delayed_close = config::Milliseconds(10);  // no test waits for the usual second

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "config/compile/identity_table.h"
+#include "agent/telemetry/identity_table.h"
 #include "proxy/server.h"
 #include "tests/support/fake_upstream.h"
 #include "tests/support/http_client.h"
@@ -51,7 +51,7 @@ class ProxyTest : public ::testing::Test {
 
   std::deque<support::FakeUpstream> upstreams_;
   std::string settings_;
-  config::IdentityTable identities_;
+  agent::telemetry::IdentityTable identities_;
   std::unique_ptr<proxy::telemetry::ShardSet> shards_;
   base::UniqueFd log_;  // the reading end of a pipe; outlives who writes
   std::unique_ptr<proxy::Server> server_;

@@ -80,10 +80,7 @@ std::vector<Finding> warnings_of(std::string_view text) {
   return warnings;
 }
 
-CompileResult compile_text(std::string_view text) {
-  IdentityTable identities;
-  return compile(load(text), 1, identities);
-}
+CompileResult compile_text(std::string_view text) { return compile(load(text), 1); }
 
 const VirtualHost* find_virtual_host(const RouteTable& table, std::uint16_t port, std::string_view domain) {
   for (const PortRoutes& routes : table.ports) {
