@@ -63,17 +63,11 @@ struct HttpMatch {
   std::vector<std::string> gateways;  // expanded to namespace/name, except "mesh"
 };
 
-struct DelegateReference {
-  std::string name;
-  std::string name_space;
-};
-
 struct HttpRule {
   std::string name;
   std::vector<HttpMatch> matches;
   std::vector<RouteDestination> destinations;
   std::optional<DirectResponse> direct_response;
-  std::optional<DelegateReference> delegate;
   bool is_redirect = false;  // not enforced: the rule is left out
   std::optional<Milliseconds> timeout;
   std::optional<RetrySettings> retries;
@@ -83,7 +77,7 @@ struct HttpRule {
 
 struct VirtualService {
   Metadata metadata;
-  std::vector<std::string> hosts;     // none: a delegate
+  std::vector<std::string> hosts;     // none: a delegate, without effect
   std::vector<std::string> gateways;  // as HttpMatch::gateways; never empty
   std::vector<std::string> export_to;
   std::vector<HttpRule> http;

@@ -172,8 +172,12 @@ ReadDocument read_document(const yaml::Value& value, const std::string& file, co
   check_metadata(root["metadata"], report);
   result.body = kind->read(root, context, report);
   if (const auto* service = std::get_if<VirtualService>(&*result.body)) {
-    result.is_inactive = !applies_to_mesh(*service);
-    if (result.is_inactive) {
+    result.is_inactive = service->hosts.empty() || !applies_to_mesh(*service);
+    if (service->hosts.empty()) {
+      report.warn(kNotEnforced, root["spec"],
+                  "has no hosts, which makes it a delegate; those are not enforced by this version of Fairlead: add "
+                  "hosts");
+    } else if (result.is_inactive) {
       report.warn(kNotEnforced, root["spec"]["gateways"],
                   "gateways are not enforced: add mesh for the clients of a node");
     }

@@ -404,9 +404,6 @@ HttpRule read_rule(const Node& node, const Context& context, bool is_delegate, R
   rule.destinations = read_destinations(node["route"], context, report);
   if (node["directResponse"]) rule.direct_response = read_direct_response(node["directResponse"], report);
   rule.is_redirect = static_cast<bool>(node["redirect"]);
-  if (const Node delegate = node["delegate"]) {
-    rule.delegate = {delegate["name"].text(), delegate["namespace"].text(context.metadata.name_space)};
-  }
   rule.timeout = node["timeout"].duration();
   if (node["retries"]) rule.retries = read_retries(node["retries"], report);
   if (node["fault"]) rule.fault = read_fault(node["fault"], report);

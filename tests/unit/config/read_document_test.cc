@@ -10,6 +10,7 @@ namespace {
 
 using test::errors_of;
 using test::load;
+using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
 TEST(ReadDocument, AcceptsEveryVersionOfIstiosKinds) {
@@ -91,6 +92,25 @@ TEST(ReadDocument, KeepsGatewayRulesOutOfTheMeshAndSaysSo) {
   ASSERT_THAT(warnings, SizeIs(1));
   EXPECT_EQ(warnings[0].to_string(),
             "test.yaml:4:32: spec.gateways: gateways are not enforced: add mesh for the clients of a node");
+}
+
+TEST(ReadDocument, SaysThatDelegatesHaveNoEffect) {
+  const auto lines = [](const std::string& spec) {
+    std::vector<std::string> result;
+    for (const Finding& finding : test::warnings_of(
+             "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec: " + spec + "\n")) {
+      result.push_back(finding.to_string());
+    }
+    return result;
+  };
+  EXPECT_THAT(
+      lines("{http: [{route: [{destination: {host: a}}]}]}"),
+      ElementsAre("test.yaml:4:7: spec: has no hosts, which makes it a delegate; those are not enforced by this "
+                  "version of Fairlead: add hosts"));
+  EXPECT_THAT(
+      lines("{hosts: [a], http: [{delegate: {name: d}}]}"),
+      ElementsAre("test.yaml:4:28: spec.http[0].delegate: is not enforced by this version of Fairlead: the rule "
+                  "is left out, so its requests meet the rules below it"));
 }
 
 }  // namespace
