@@ -8,6 +8,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
 
 #include "base/unique_fd.h"
 
@@ -18,25 +19,21 @@ namespace asio = boost::asio;
 class DeferredList {
  public:
   void push(Deferred& deferred) {
-    if (deferred.is_deferred_) return;
-    deferred.is_deferred_ = true;
-    *last_ = &deferred;
-    last_ = &deferred.next_deferred_;
+    if (!deferred.deferred_.is_linked()) list_.push_back(deferred);
   }
   void run(Deferred::When when) {
-    while (first_ != nullptr) {
-      Deferred* deferred = first_;
-      first_ = deferred->next_deferred_;
-      if (first_ == nullptr) last_ = &first_;
-      deferred->next_deferred_ = nullptr;
-      deferred->is_deferred_ = false;
-      deferred->run_deferred(when);
+    while (!list_.empty()) {
+      Deferred& deferred = list_.front();
+      list_.pop_front();
+      deferred.run_deferred(when);
     }
   }
 
  private:
-  Deferred* first_ = nullptr;
-  Deferred** last_ = &first_;
+  boost::intrusive::list<Deferred,
+                         boost::intrusive::member_hook<Deferred, decltype(Deferred::deferred_), &Deferred::deferred_>,
+                         boost::intrusive::constant_time_size<false>>
+      list_;
 };
 
 struct EventLoop::Impl {

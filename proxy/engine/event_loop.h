@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,7 +22,7 @@ class IoHandler {
 };
 
 // Something that runs once the stack is unwound, never inside a handler. Handlers may share the scratch buffer, and
-// objects may end while their own method is on the stack, only because of this.
+// objects may end while their own method is on the stack, only because of this. One that is destroyed is not run.
 class Deferred {
  public:
   enum class When : std::uint8_t { between_events, end_of_turn };
@@ -32,8 +33,7 @@ class Deferred {
 
  private:
   friend class DeferredList;
-  Deferred* next_deferred_ = nullptr;
-  bool is_deferred_ = false;
+  boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> deferred_;
 };
 
 // The edge-triggered epoll shell of one worker thread. Its epoll descriptor is one stream descriptor of the thread's
