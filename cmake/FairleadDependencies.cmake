@@ -1,7 +1,6 @@
-# All of them are Debian 12 packages (DESIGN 10); Makefile's `deps` installs them.
+# All of them are Debian 12 packages (DESIGN 10); .ci/install-packages installs them.
 find_package(Boost 1.81 REQUIRED)
 find_package(Protobuf REQUIRED)
-find_package(OpenSSL REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)

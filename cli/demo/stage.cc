@@ -258,7 +258,7 @@ base::Result<> Stage::apply(const std::string& policy) {
   const auto before = ask();
   if (!before) return tl::unexpected(before.error());
   // Renamed into place, so that nobody reads half a document.
-  const auto written = write_file(directory_ / "policy.new", example(policy));
+  auto written = write_file(directory_ / "policy.new", example(policy));
   if (!written) return written;
   if (::rename((directory_ / "policy.new").c_str(), (documents() + "/policy.yaml").c_str()) != 0) {
     return base::fail_errno("rename policy.yaml");

@@ -80,7 +80,7 @@ base::Result<Seen> Story::call(StepReport& step, const std::string& target) {
 base::Result<Codes> Story::load(StepReport& step, const Stage::Command& command) {
   const auto output = stage_.run(command);
   if (!output) return tl::unexpected(output.error());
-  const auto codes = load::codes_in(output->text);
+  auto codes = load::codes_in(output->text);
   if (codes.empty()) {
     const auto lines = lines_of(output->text);
     return base::fail(base::Errc::unavailable,
