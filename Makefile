@@ -1,7 +1,7 @@
 # What a newcomer types: `make demo` and `make test`. Both install what is missing (as root, on Debian 12), build and run.
 # Everyday work uses the CMake presets directly; CONTRIBUTING.md has the details.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release test-unit test-integration test-node test-parity format lint fuzz asan tsan clean packages
+.PHONY: help demo test build release test-unit test-integration test-node test-parity test-cluster format lint fuzz asan tsan clean packages
 .NOTPARALLEL:
 
 MAKEFLAGS += --no-print-directory
@@ -18,7 +18,7 @@ help: ## this list
 demo: build ## run the demo: greeters, a client and four policies through the proxy (needs root for eBPF)
 	@$(BUILD)/bin/fairlead demo
 
-test: build ## run every test: unit, integration, eBPF on this machine, parity with Envoy
+test: build ## run the tests: unit, integration, eBPF on this machine, parity with Envoy
 	@tests/run $(BUILD) --jobs $(JOBS)
 
 build: packages $(BUILD)/CMakeCache.txt ## build all programs and tests into build/test/bin
@@ -38,6 +38,10 @@ test-node: build ## run the tests with real eBPF, cgroups and network namespaces
 
 test-parity: build ## compare with the recorded outcomes of Istio and Envoy
 	@tests/run $(BUILD) --jobs $(JOBS) parity
+
+test-cluster: build ## run the tests on a real Kubernetes (root and Go; builds Kubernetes once, in ten minutes)
+	@tests/cluster/build
+	@tests/run $(BUILD) --jobs $(JOBS) cluster
 
 format: packages ## lay out the sources with clang-format
 	@git ls-files '*.cc' '*.h' '*.c' ':!:bpf/*' | xargs clang-format-19 -i

@@ -51,23 +51,25 @@ endfunction()
 add_custom_target(unit_tests)
 add_custom_target(integration_tests)
 add_custom_target(node_tests)
+add_custom_target(cluster_tests)
 
-# fairlead_test(NAME LABEL unit|integration|node SOURCES ... DEPS ...): a GoogleTest program, each test a ctest.
-# Node tests own kernel state of the whole machine (pins, cgroups), so they run one at a time.
+# fairlead_test(NAME LABEL unit|integration|node|cluster SOURCES ... DEPS ...): a GoogleTest program, each test a ctest.
+# Node tests own kernel state of the whole machine (pins, cgroups) and cluster tests one API server, so they run one at
+# a time. FIXTURE: what ctest is to start before and to end after (tests/cluster).
 function(fairlead_test name)
-  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL;TIMEOUT;FIXTURE" "SOURCES;DEPS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
   set(serial OFF)
-  if(arg_LABEL STREQUAL "node")
+  if(arg_LABEL MATCHES "^(node|cluster)$")
     set(serial ON)
   endif()
   add_executable(${name} ${arg_SOURCES})
   add_dependencies(${arg_LABEL}_tests ${name})
   target_link_libraries(${name} PRIVATE fairlead_flags ${arg_DEPS} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial}
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial} FIXTURES_REQUIRED "${arg_FIXTURE}"
                ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_SOURCE_DIR}/build/tools/usr/bin")
 endfunction()
 
