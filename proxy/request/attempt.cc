@@ -199,6 +199,9 @@ void Request::on_wait_over(base::TimePoint) {
     case Stage::backoff:
       start_attempt();
       break;
+    case Stage::replying:
+      send_late_reply();
+      return;
     default:  // a tunnel
       report_tunnel_bytes();
       worker_.loop().timers().arm(wait_timer_, now() + kTunnelReportInterval);

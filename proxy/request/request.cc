@@ -214,7 +214,10 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
   request_body_bytes_ += payload.size();
   request_wire_bytes_ += wire_bytes;
   is_complete_ = is_complete;
-  if (stage_ == Stage::replying) return;
+  if (stage_ == Stage::replying) {
+    if (is_complete_ && late_reply_) send_late_reply();
+    return;
+  }
   const bool is_routed = stage_ != Stage::fault_delay;
   if (is_complete && is_routed) start_timeout_clock();
 
@@ -368,6 +371,7 @@ void Request::run_deferred(When) {
   target_ = {};
   authority_ = {};
   request_id_.clear();
+  late_reply_.reset();
   kept_body_.clear();
   if (kept_body_.capacity() > kMaxKeptCapacity) kept_body_.shrink_to_fit();  // one large upload is not the rule
   details_.clear();

@@ -124,6 +124,9 @@ class Request final : public upstream::User, public engine::Deferred {
     std::optional<std::int32_t> grpc_status = {};  // another than the status stands for
   };
   void reply_locally(const LocalReply& reply);
+  void send_local_reply(const LocalReply& reply);
+  void put_off_reply(const LocalReply& reply);
+  void send_late_reply();
   void reply_reset(policy::ResetReason reason, int error_number);
   void reply_timeout(std::string_view details);
   void send_downstream(std::string_view bytes);
@@ -141,6 +144,7 @@ class Request final : public upstream::User, public engine::Deferred {
   [[nodiscard]] std::string_view bytes() const { return head_bytes_; }
 
   static constexpr std::size_t kMaxKeptCapacity = 64 * 1024;
+  static constexpr std::chrono::milliseconds kRestOfRequestWait{2};
   static constexpr std::chrono::seconds kTunnelReportInterval{5};  // OBSERVABILITY 2
 
   Worker& worker_;
@@ -194,6 +198,11 @@ class Request final : public upstream::User, public engine::Deferred {
   std::int32_t grpc_status_ = -1;
 
   // what is recorded
+  struct LateReply {  // LocalReply that owns its text
+    LocalReply reply;
+    std::string body, details;
+  };
+  std::optional<LateReply> late_reply_;
   Stage stage_ = Stage::idle;
   std::uint32_t flags_ = 0;
   std::string details_;

@@ -229,7 +229,32 @@ void Request::reply_locally(const LocalReply& reply) {
     stage_ = Stage::replying;
     downstream_->take_arrived();
     if (stage_ == Stage::done) return;  // the caller is gone
+    if (!is_complete_) {
+      put_off_reply(reply);
+      return;
+    }
   }
+  send_local_reply(reply);
+}
+
+// Most callers write a head and its short body one after the other. A reply in between would cost them the connection.
+void Request::put_off_reply(const LocalReply& reply) {
+  if (is_active_) end_attempt(AttemptOutcome::reset, 0, telemetry::kDownstreamConnectionTermination);
+  drop_connection();
+  route_timer_.cancel();
+  per_try_timer_.cancel();
+  late_reply_.emplace(LateReply{reply, std::string(reply.body), std::string(reply.details)});
+  worker_.loop().timers().arm(wait_timer_, now() + kRestOfRequestWait);
+}
+
+void Request::send_late_reply() {
+  LateReply late = *std::exchange(late_reply_, std::nullopt);
+  late.reply.body = late.body;
+  late.reply.details = late.details;
+  send_local_reply(late.reply);
+}
+
+void Request::send_local_reply(const LocalReply& reply) {
   status_ = reply.status;
   flags_ |= reply.flags;
   if (reply.details.data() != details_.data()) details_ = reply.details;
