@@ -166,6 +166,7 @@ bool equals_lower(const char* text, std::string_view lower) {
     return true;
   }
   if (size < 8) {
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is the word's
     return equals_lower_word<std::uint32_t>(text, lower.data()) &&
            equals_lower_word<std::uint32_t>(text + size - 4, lower.data() + size - 4);
   }

@@ -104,6 +104,7 @@ HeadError decide_request(std::string_view bytes, const FieldFacts& facts, Reques
   const bool asks_for_h2c = facts.upgrades == 1 && facts.upgrades_to_h2c;
   head.has_upgrade = facts.names_upgrade && facts.upgrades != 0 && !asks_for_h2c;
   head.is_websocket_upgrade = head.has_upgrade && facts.upgrades == 1 && facts.upgrades_to_websocket;
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `head` has offsets and sizes
   if (facts.names_others && !head.has_upgrade) remove_named_by_connection(bytes.data(), head);
   if (asks_for_h2c) remove_headers(head, HeaderId::http2_settings);
 

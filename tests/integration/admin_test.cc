@@ -20,7 +20,7 @@ class AdminServer : public ::testing::Test {
     view->config = std::make_shared<config::NodeConfig>();
     view->is_proxy_up = view->has_listeners = true;
     view->proxy_generation = 1;
-    const Ask ask = [this, view](std::function<void(Snapshot)> answer) {
+    const Ask ask = [this, view](const std::function<void(Snapshot)>& answer) {
       if (!answers_) return;
       answer({.view = view, .backends = std::vector<config::BackendStatus>(), .verdicts = {}, .maps = {}});
     };

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -38,8 +39,10 @@ class ScriptedServer {
     sockaddr_in any{};
     any.sin_family = AF_INET;
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&any), sizeof any);
-    ::listen(listener_.get(), 128);
+    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0 ||
+        ::listen(listener_.get(), 128) != 0) {
+      throw std::runtime_error("listen on loopback");
+    }
     acceptor_ = std::thread([this] { accept_all(); });
   }
   ~ScriptedServer() {

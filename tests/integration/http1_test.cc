@@ -10,18 +10,15 @@ namespace tests {
 namespace {
 
 using namespace std::chrono_literals;
-using support::after;
 using support::ClientResponse;
 using support::Exchange;
 using support::FakeUpstream;
-using support::Gate;
 using support::hang;
 using support::HttpClient;
 using support::Io;
 using support::raw;
 using support::reply;
 using ::testing::AnyOf;
-using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
 constexpr std::string_view kHostLine = "Host: greeter-service:3000\r\n";
@@ -147,10 +144,9 @@ TEST_F(Http1, CarriesLargeBodies) {
   FakeUpstream& upstream = add_upstream(reply({.pattern_size = kSize}));
   start();
   HttpClient one = client();
-  std::thread upload([&] {
-    one.send(request("POST / HTTP/1.1", "Content-Length: " + std::to_string(kSize) + "\r\n"));
-    one.send_pattern(kSize);
-  });
+  one.send(request("POST / HTTP/1.1", "Content-Length: " + std::to_string(kSize) + "\r\n"));
+  support::Stream body(base::UniqueFd(::dup(one.fd())));  // a stream is for one thread
+  std::thread upload([&] { body.send_pattern(kSize); });
   const ClientResponse response = one.receive();
   upload.join();
   EXPECT_EQ(response.body.size, kSize);

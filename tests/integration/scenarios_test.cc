@@ -17,8 +17,6 @@ using support::Gate;
 using support::hang;
 using support::HttpClient;
 using support::reply;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr const char* kToGreeter = "route: [{destination: {host: greeter-service}}]";

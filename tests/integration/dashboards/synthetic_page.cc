@@ -204,7 +204,7 @@ int main() {
     std::cerr << "cannot listen on loopback\n";
     return 1;
   }
-  std::cout << ntohs(address.sin_port) << std::endl;
+  std::cout << ntohs(address.sin_port) << '\n' << std::flush;
   Mesh mesh;
   std::array<pollfd, 2> events = {
       {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0}, {.fd = listener.get(), .events = POLLIN, .revents = 0}}};

@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-config::WorkloadDocument workload(std::string name, std::vector<WorkloadSelector> selectors) {
+config::WorkloadDocument workload(const std::string& name, std::vector<WorkloadSelector> selectors) {
   config::WorkloadDocument document = config::undeclared_workload(name, "shop");
   document.selectors = std::move(selectors);
   return document;

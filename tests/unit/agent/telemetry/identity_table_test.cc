@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 namespace agent::telemetry {
 namespace {
 
 config::WorkloadIdentity identity(std::string workload, std::string version = "v1") {
-  return {.workload = workload, .workload_namespace = "default", .version = std::move(version)};
+  return {.workload = std::move(workload), .workload_namespace = "default", .version = std::move(version)};
 }
 
 config::Workload workload(config::WorkloadIdentity who) {

@@ -246,7 +246,6 @@ TEST_F(MetricsPageTest, LeavesOutDroppedLabelsAndAddsUpWhatBecomesEqual) {
 TEST_F(MetricsPageTest, KeepsTheLinesOfAFamilyTogether) {
   generate();
   std::set<std::string> finished;
-  std::string current;
   for (const std::string& line : lines_with(render(), "# TYPE ")) {
     EXPECT_TRUE(finished.insert(line).second) << line;
   }

@@ -22,7 +22,6 @@ using proxy::telemetry::WorkerTelemetry;
 using ::telemetry::Kind;
 using ::telemetry::SeriesKey;
 using ::telemetry::SharedMemory;
-using ::telemetry::SlotState;
 using ::telemetry::Word;
 
 constexpr std::size_t kRetrySuccess = ::telemetry::row::service::kRetries;

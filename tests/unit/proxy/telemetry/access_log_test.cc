@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <climits>
 
 #include <algorithm>
 #include <fstream>
