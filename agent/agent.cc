@@ -261,15 +261,16 @@ Result<> Agent::add_listeners() {
     const channel::FixedDestination fixed{.original_destination = listener.destination,
                                           .pod = instances_.front().pod.id,
                                           .passthrough = options_.passthrough};
-    auto added = supervisor_->add_listener(
-        ++id, fixed, [address = listener.listen, count = workers()] { return make_listeners(address, count); });
+    auto added = supervisor_->add_listener(++id, fixed, std::nullopt, [address = listener.listen, count = workers()] {
+      return make_listeners(address, count);
+    });
     if (!added) return added;
   }
   if (!redirection_) return {};
   for (const char* const loopback : {"127.0.0.1", "::1"}) {
     const base::IpAddress address = *base::IpAddress::parse(loopback);
     auto added = supervisor_->add_listener(
-        ++id, std::nullopt, [this, address] { return redirection_->make_listeners(address, workers()); });
+        ++id, std::nullopt, std::nullopt, [this, address] { return redirection_->make_listeners(address, workers()); });
     if (added) continue;
     if (address.is_v4()) return added;
     spdlog::warn("{}; connections to IPv6 services pass", added.error().message);

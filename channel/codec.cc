@@ -419,6 +419,7 @@ void write(pb::NodeConfig& to, const config::NodeConfig& from) {
     }
     added.set_route_table(workload.route_table);
   }
+  to.set_has_services_on_demand(from.has_services_on_demand);
 }
 
 std::shared_ptr<const config::NodeConfig> read(const pb::NodeConfig& from) {
@@ -441,11 +442,13 @@ std::shared_ptr<const config::NodeConfig> read(const pb::NodeConfig& from) {
     for (const pb::Label& label : workload.labels()) added.labels.emplace(label.name(), label.value());
     added.route_table = workload.route_table();
   }
+  to->has_services_on_demand = from.has_services_on_demand();
   return to;
 }
 
 void write(pb::AddListener& to, const AddListener& from) {
   to.set_id(from.id);
+  if (from.pod) to.set_pod(*from.pod);
   if (!from.fixed) return;
   write(*to.mutable_fixed()->mutable_original_destination(), from.fixed->original_destination);
   to.mutable_fixed()->set_pod(from.fixed->pod);
@@ -454,7 +457,8 @@ void write(pb::AddListener& to, const AddListener& from) {
 
 AddListener read(const pb::AddListener& from, std::vector<base::UniqueFd> sockets) {
   if (sockets.empty()) throw Invalid();
-  AddListener to{.id = from.id(), .fixed = std::nullopt, .sockets = std::move(sockets)};
+  AddListener to{.id = from.id(), .fixed = std::nullopt, .pod = std::nullopt, .sockets = std::move(sockets)};
+  if (from.has_pod()) to.pod = from.pod();
   if (!from.has_fixed()) return to;
   to.fixed.emplace();
   to.fixed->original_destination = read(from.fixed().original_destination());
@@ -533,6 +537,7 @@ struct Writer {
       added.set_name(pod.name);
       added.set_name_space(pod.name_space);
       added.set_workload(pod.workload);
+      added.set_has_own_network(pod.has_own_network);
     }
   }
   void operator()(const AddListener& message) {
@@ -540,6 +545,16 @@ struct Writer {
     for (const base::UniqueFd& socket : message.sockets) add(socket);
   }
   void operator()(const RemoveListener& message) { frame.mutable_remove_listener()->set_id(message.id); }
+  void operator()(const AddSockets& message) {
+    frame.mutable_add_sockets()->set_pod(message.pod);
+    frame.mutable_add_sockets()->set_worker(message.worker);
+    frame.mutable_add_sockets()->set_is_v6(message.is_v6);
+    for (const base::UniqueFd& socket : message.sockets) add(socket);
+  }
+  void operator()(const ServiceFound& message) {
+    frame.mutable_service_found()->set_address(ip_bytes(message.address));
+    frame.mutable_service_found()->set_generation(message.generation);
+  }
   void operator()(const SetAccessLog& message) {
     frame.mutable_access_log();
     add(message.file);
@@ -552,12 +567,7 @@ struct Writer {
     hello.set_protocol(kProtocol);
     hello.set_version(message.version);
     hello.set_generation(message.generation);
-    for (const AddListener& listener : message.listeners) {
-      pb::HeldListener& held = *hello.add_listeners();
-      write(*held.mutable_listener(), listener);
-      held.set_sockets(static_cast<std::uint32_t>(listener.sockets.size()));
-      for (const base::UniqueFd& socket : listener.sockets) add(socket);
-    }
+    hello.set_listeners(message.listeners);
     add(message.shards);
   }
   void operator()(const Applied& message) {
@@ -571,6 +581,13 @@ struct Writer {
       write(*frame.mutable_status_reply()->add_backends(), backend);
     }
   }
+  void operator()(const NeedSockets& message) {
+    frame.mutable_need_sockets()->set_pod(message.pod);
+    frame.mutable_need_sockets()->set_worker(message.worker);
+    frame.mutable_need_sockets()->set_is_v6(message.is_v6);
+    frame.mutable_need_sockets()->set_count(message.count);
+  }
+  void operator()(const FindService& message) { frame.mutable_find_service()->set_address(ip_bytes(message.address)); }
 };
 
 std::vector<base::UniqueFd> take(std::vector<base::UniqueFd>& descriptors, std::size_t wanted) {
@@ -604,7 +621,8 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
                                 .cgroup_id = pod.cgroup_id(),
                                 .name = pod.name(),
                                 .name_space = pod.name_space(),
-                                .workload = pod.workload()});
+                                .workload = pod.workload(),
+                                .has_own_network = pod.has_own_network()});
       }
       return message;
     }
@@ -612,6 +630,14 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
       return read(frame.add_listener(), take(descriptors, descriptors.size()));
     case pb::Frame::kRemoveListener:
       return RemoveListener{frame.remove_listener().id()};
+    case pb::Frame::kAddSockets:
+      return AddSockets{.pod = frame.add_sockets().pod(),
+                        .worker = frame.add_sockets().worker(),
+                        .is_v6 = frame.add_sockets().is_v6(),
+                        .sockets = take(descriptors, descriptors.size())};
+    case pb::Frame::kServiceFound:
+      return ServiceFound{.address = read_ip(frame.service_found().address()),
+                          .generation = frame.service_found().generation()};
     case pb::Frame::kAccessLog:
       return SetAccessLog{take_one_if_any(descriptors)};
     case pb::Frame::kDrain:
@@ -623,12 +649,10 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
     case pb::Frame::kProxyHello: {
       const pb::ProxyHello& hello = frame.proxy_hello();
       check_protocol(hello.protocol());
-      ProxyHello message{.version = hello.version(), .generation = hello.generation(), .listeners = {}, .shards = {}};
-      for (const pb::HeldListener& held : hello.listeners()) {
-        message.listeners.push_back(read(held.listener(), take(descriptors, held.sockets())));
-      }
-      message.shards = take_one_if_any(descriptors);
-      return message;
+      return ProxyHello{.version = hello.version(),
+                        .generation = hello.generation(),
+                        .listeners = hello.listeners(),
+                        .shards = take_one_if_any(descriptors)};
     }
     case pb::Frame::kApplied:
       return Applied{frame.applied().generation(), frame.applied().error()};
@@ -640,6 +664,13 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
         message.backends.push_back(read(backend));
       return message;
     }
+    case pb::Frame::kNeedSockets:
+      return NeedSockets{.pod = frame.need_sockets().pod(),
+                         .worker = frame.need_sockets().worker(),
+                         .is_v6 = frame.need_sockets().is_v6(),
+                         .count = frame.need_sockets().count()};
+    case pb::Frame::kFindService:
+      return FindService{.address = read_ip(frame.find_service().address())};
     case pb::Frame::BODY_NOT_SET:
       break;
   }

@@ -16,7 +16,7 @@
 // What agent and proxy say to each other, as plain structs. Descriptors are owned by the message that carries them.
 namespace channel {
 
-inline constexpr std::uint32_t kProtocol = 1;
+inline constexpr std::uint32_t kProtocol = 2;
 
 // --- agent to proxy ---
 
@@ -44,11 +44,26 @@ struct FixedDestination {
 struct AddListener {
   std::uint64_t id = 0;
   std::optional<FixedDestination> fixed;
+  std::optional<std::uint32_t> pod;     // whose network namespace it is in; none: the node's
   std::vector<base::UniqueFd> sockets;  // one for each worker
 };
 
 struct RemoveListener {
   std::uint64_t id = 0;
+};
+
+// Unconnected TCP sockets of a pod's network namespace, for connections on its behalf.
+struct AddSockets {
+  std::uint32_t pod = 0;
+  std::uint32_t worker = 0;  // as in NeedSockets
+  bool is_v6 = false;
+  std::vector<base::UniqueFd> sockets;
+};
+
+// The answer to FindService.
+struct ServiceFound {
+  base::IpAddress address;
+  std::uint64_t generation = 0;  // of the configuration that has it, which was sent before; 0: there is none
 };
 
 struct SetAccessLog {
@@ -73,8 +88,21 @@ struct StatusRequest {
 struct ProxyHello {
   std::string version;
   std::uint64_t generation = 0;
-  std::vector<AddListener> listeners;
-  base::UniqueFd shards;  // none in a new proxy
+  std::uint32_t listeners = 0;  // as many AddListener follow
+  base::UniqueFd shards;        // none in a new proxy
+};
+
+// Connections of this pod will soon have to wait for sockets.
+struct NeedSockets {
+  std::uint32_t pod = 0;
+  std::uint32_t worker = 0;  // index
+  bool is_v6 = false;
+  std::uint32_t count = 0;
+};
+
+// A connection to this service's address is waiting: the configuration should have the service, if there is one.
+struct FindService {
+  base::IpAddress address;
 };
 
 struct Applied {
@@ -91,7 +119,8 @@ struct StatusReply {
   std::vector<config::BackendStatus> backends;
 };
 
-using Message = std::variant<Hello, ApplyConfig, SetPods, AddListener, RemoveListener, SetAccessLog, Drain, Ping,
-                             StatusRequest, ProxyHello, Applied, Pong, StatusReply>;
+using Message =
+    std::variant<Hello, ApplyConfig, SetPods, AddListener, RemoveListener, AddSockets, ServiceFound, SetAccessLog,
+                 Drain, Ping, StatusRequest, ProxyHello, Applied, Pong, StatusReply, NeedSockets, FindService>;
 
 }  // namespace channel

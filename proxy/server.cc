@@ -9,6 +9,7 @@
 namespace proxy {
 
 struct Server::Impl {
+  std::unique_ptr<Demands> demands;
   upstream::SharedBackends shared;
   std::vector<std::unique_ptr<Worker>> workers;
   std::shared_ptr<const Snapshot> snapshot;
@@ -22,8 +23,11 @@ Server::~Server() {
 
 base::Result<std::unique_ptr<Server>> Server::start(ServerOptions options, telemetry::ShardSet& shards) {
   std::unique_ptr<Server> server(new Server);
+  auto demands = Demands::create();
+  if (!demands) return tl::unexpected(demands.error());
+  server->impl_->demands = std::move(*demands);
   for (std::uint32_t i = 0; i < options.workers; ++i) {
-    auto worker = Worker::create(i, shards, server->impl_->shared);
+    auto worker = Worker::create(i, shards, server->impl_->shared, *server->impl_->demands);
     if (!worker) return tl::unexpected(worker.error());
     server->impl_->workers.push_back(std::move(*worker));
   }
@@ -60,6 +64,21 @@ void Server::set_access_log(base::UniqueFd file) {
   for (const auto& worker : impl_->workers) {
     worker->set_access_log(base::UniqueFd(file ? ::fcntl(file.get(), F_DUPFD_CLOEXEC, 0) : -1));
   }
+}
+
+Demands& Server::demands() { return *impl_->demands; }
+
+void Server::add_sockets(const SocketDemand& demand, std::vector<base::UniqueFd> sockets) {
+  if (demand.worker >= impl_->workers.size()) return;
+  impl_->workers[demand.worker]->add_sockets(demand.pod, demand.family, std::move(sockets));
+}
+
+void Server::on_no_service(const base::IpAddress& address) {
+  for (const auto& worker : impl_->workers) worker->on_no_service(address);
+}
+
+void Server::on_new_agent() {
+  for (const auto& worker : impl_->workers) worker->on_new_agent();
 }
 
 bool Server::drain(base::TimePoint deadline) {

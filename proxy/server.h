@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "config/model/node_config.h"
 #include "config/model/status.h"
+#include "proxy/demands.h"
 #include "proxy/telemetry/shard_set.h"
 
 // The proxy without its process: workers, and what the agent tells them. Everything here is called on one control
@@ -51,6 +52,13 @@ class Server {
 
   // Where access log lines go; called again after a rotation. Without one, or with format `off`, none are written.
   void set_access_log(base::UniqueFd file);
+
+  // What the workers want of the agent; the answers are the functions below.
+  [[nodiscard]] Demands& demands();
+  void add_sockets(const SocketDemand& demand, std::vector<base::UniqueFd> sockets);
+  void on_no_service(const base::IpAddress& address);  // one that there is comes with a configuration
+  // Nobody has heard what was demanded before.
+  void on_new_agent();
 
   // Stops accepting and lets requests finish; true when all were done before the deadline.
   bool drain(base::TimePoint deadline);

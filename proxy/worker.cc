@@ -11,6 +11,7 @@ namespace proxy {
 namespace {
 
 constexpr std::chrono::milliseconds kHousekeepingInterval{500};
+constexpr std::chrono::milliseconds kServiceWait{100};
 
 config::Pod unknown_pod() {
   config::Pod pod;
@@ -25,12 +26,12 @@ Worker::Worker()
       log_flush_(engine::Timer::calling<&Worker::flush_log>(*this)) {}
 
 base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                     upstream::SharedBackends& shared) {
+                                                     upstream::SharedBackends& shared, Demands& demands) {
   auto loop = engine::EventLoop::create();
   if (!loop) return tl::unexpected(loop.error());
   std::unique_ptr<Worker> worker(new Worker);
   worker->telemetry_ = std::make_unique<telemetry::WorkerTelemetry>(shards, index);
-  worker->context_ = std::make_unique<WorkerContext>(std::move(*loop), *worker->telemetry_);
+  worker->context_ = std::make_unique<WorkerContext>(index, std::move(*loop), *worker->telemetry_, demands);
   worker->access_log_ = std::make_unique<telemetry::AccessLog>(*worker->telemetry_);
   worker->shared_ = &shared;
   worker->unknown_source_ = std::make_unique<Source>(*worker->context_, shared, unknown_pod());
@@ -40,6 +41,7 @@ base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, teleme
 
 // Connections refer to requests, requests to pools, pools to the context: they go in that order.
 Worker::~Worker() {
+  while (!waiting_.empty()) waiting_.front().close();
   while (!open_.empty()) open_.front().close();
   listeners_.clear();
 }
@@ -64,6 +66,47 @@ void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
     if (previous != nullptr) {
       ++previous->requests;  // unpin() drops it if nobody else has it
       unpin(*previous);
+    }
+    begin_if([this](const Downstream& downstream) { return knows_service(downstream); });
+  });
+}
+
+void Worker::on_no_service(const base::IpAddress& address) {
+  loop().post([this, address] {
+    begin_if([&](const Downstream& downstream) { return downstream.original_destination().ip == address; });
+  });
+}
+
+template <typename Condition>
+void Worker::begin_if(Condition condition) {
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    Downstream& downstream = *it++;
+    if (condition(downstream)) begin(downstream);
+  }
+}
+
+void Worker::begin(Downstream& downstream) {
+  downstream.unlink();
+  open_.push_back(downstream);
+  downstream.begin();
+}
+
+void Worker::on_wait_over(Downstream& downstream) { begin(downstream); }
+
+void Worker::add_sockets(std::uint32_t pod, int family, std::vector<base::UniqueFd> sockets) {
+  // std::function wants copyable captures.
+  const auto shared = std::make_shared<std::vector<base::UniqueFd>>(std::move(sockets));
+  loop().post([this, pod, family, shared] {
+    const auto found = sources_.find(pod);
+    if (found == sources_.end() || found->second->sockets() == nullptr) return;
+    found->second->sockets()->of(family).add(std::move(*shared));
+  });
+}
+
+void Worker::on_new_agent() {
+  loop().post([this] {
+    for (auto& [id, source] : sources_) {
+      if (source->sockets() != nullptr) source->sockets()->demand_again();
     }
   });
 }
@@ -100,7 +143,10 @@ void Worker::add_listener(std::uint64_t id, base::UniqueFd socket, std::optional
 void Worker::remove_listener(std::uint64_t id) {
   loop().post([this, id] {
     const auto [first, last] = listeners_.equal_range(id);
-    for (auto each = first; each != last; ++each) loop().remove(each->second->fd());
+    for (auto each = first; each != last; ++each) {
+      each->second->accept_all();  // what is in its queue would be reset
+      loop().remove(each->second->fd());
+    }
     listeners_.erase(first, last);
   });
 }
@@ -127,6 +173,7 @@ void Worker::begin_drain() {
     is_draining_ = true;
     for (auto& [id, listener] : listeners_) loop().remove(listener->fd());
     listeners_.clear();
+    while (!waiting_.empty()) waiting_.front().drain();
     for (auto it = open_.begin(); it != open_.end();) {
       Downstream& connection = *it++;
       connection.drain();
@@ -177,8 +224,22 @@ void Worker::accept(Downstream::Accepted accepted) {
   connections_.fetch_add(1, std::memory_order_relaxed);
   telemetry_->on_downstream_opened(source.pod().id);
   Downstream& connection = downstreams_.take(*this);
-  open_.push_back(connection);
+  const bool is_fixed = accepted.is_fixed;
+  waiting_.push_back(connection);
   connection.open(std::move(accepted));
+  if (is_fixed || knows_service(connection)) {
+    begin(connection);
+    return;
+  }
+  context_->demands.push(ServiceDemand{connection.original_destination().ip});
+  connection.begin_at_latest(loop().now() + kServiceWait);
+}
+
+// A configuration that has all services has those that connections come for.
+bool Worker::knows_service(const Downstream& downstream) const {
+  const Snapshot& snapshot = *current_->snapshot;
+  return !snapshot.config->has_services_on_demand ||
+         snapshot.service_of(downstream.original_destination().ip) != nullptr;
 }
 
 void Worker::on_closed(Downstream& downstream) {

@@ -23,7 +23,7 @@ class Listener;
 class Worker {
  public:
   static base::Result<std::unique_ptr<Worker>> create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                      upstream::SharedBackends& shared);
+                                                      upstream::SharedBackends& shared, Demands& demands);
   ~Worker();
 
   // --- control thread ---
@@ -33,6 +33,11 @@ class Worker {
   void set_pods(std::shared_ptr<const std::vector<config::Pod>> pods);
   void add_listener(std::uint64_t id, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed);
   void remove_listener(std::uint64_t id);
+  void add_sockets(std::uint32_t pod, int family, std::vector<base::UniqueFd> sockets);
+  // What was demanded is demanded again.
+  void on_new_agent();
+  // The connections that wait for this service go on without it.
+  void on_no_service(const base::IpAddress& address);
   void set_access_log(base::UniqueFd file);
   void begin_drain();
   [[nodiscard]] std::uint32_t open_connections() const { return connections_.load(std::memory_order_relaxed); }
@@ -53,6 +58,7 @@ class Worker {
   Source& source_of_cgroup(std::uint64_t cgroup_id);
 
   void accept(Downstream::Accepted accepted);
+  void on_wait_over(Downstream& downstream);
   void on_closed(Downstream& downstream);
   void recycle(Downstream& downstream) { downstreams_.give_back(downstream); }
   Request& take_request() { return requests_.take(*this); }
@@ -60,6 +66,10 @@ class Worker {
 
  private:
   Worker();
+  [[nodiscard]] bool knows_service(const Downstream& downstream) const;
+  void begin(Downstream& downstream);
+  template <typename Condition>
+  void begin_if(Condition condition);
   void keep_house(base::TimePoint now);
   void flush_log(base::TimePoint now);
 
@@ -76,6 +86,7 @@ class Worker {
   engine::ObjectPool<Downstream> downstreams_;
   engine::ObjectPool<Request> requests_;
   boost::intrusive::list<Downstream, boost::intrusive::constant_time_size<false>> open_;
+  boost::intrusive::list<Downstream, boost::intrusive::constant_time_size<false>> waiting_;  // for a service
   std::atomic<std::uint32_t> connections_{0};
   std::string date_;
   std::int64_t date_second_ = -1;

@@ -244,6 +244,8 @@ void ProxySupervisor::lose_connection() {
   if (readable_) readable_->release();  // the connection closes the descriptor
   readable_.reset();
   connection_.reset();
+  hello_.reset();
+  handed_back_.clear();
   ping_timer_.cancel();
   applied_generation_ = 0;
   for (auto& [sequence, done] : std::exchange(status_requests_, {})) done(std::nullopt);
@@ -251,7 +253,17 @@ void ProxySupervisor::lose_connection() {
 
 void ProxySupervisor::handle(channel::Message message) {
   if (auto* hello = std::get_if<channel::ProxyHello>(&message)) {
-    greet(std::move(*hello));
+    handed_back_.clear();
+    hello_ = std::move(*hello);
+    if (hello_->listeners == 0) greet();
+  } else if (auto* listener = std::get_if<channel::AddListener>(&message)) {
+    if (!hello_) return;  // nobody was about to hand one back
+    handed_back_.push_back(std::move(*listener));
+    if (handed_back_.size() == hello_->listeners) greet();
+  } else if (auto* sockets = std::get_if<channel::NeedSockets>(&message)) {
+    callbacks_.need_sockets(*sockets);
+  } else if (auto* service = std::get_if<channel::FindService>(&message)) {
+    callbacks_.find_service(*service);
   } else if (auto* applied = std::get_if<channel::Applied>(&message)) {
     if (!applied->error.empty()) {
       callbacks_.refused(applied->error);
@@ -267,7 +279,8 @@ void ProxySupervisor::handle(channel::Message message) {
 }
 
 // A proxy is there: it hears everything, in the order in which it needs it.
-void ProxySupervisor::greet(channel::ProxyHello hello) {
+void ProxySupervisor::greet() {
+  channel::ProxyHello hello = *std::exchange(hello_, std::nullopt);
   restart_timer_.cancel();
   if (hello.shards) {  // its counters go on
     if (auto opened = ::telemetry::SharedMemory::open(std::move(hello.shards))) {
@@ -277,7 +290,7 @@ void ProxySupervisor::greet(channel::ProxyHello hello) {
   }
   is_adopting_ = false;
   std::vector<std::uint64_t> unknown;
-  for (channel::AddListener& listener : hello.listeners) {
+  for (channel::AddListener& listener : handed_back_) {
     const auto known = listeners_.find(listener.id);
     if (known == listeners_.end()) {
       unknown.push_back(listener.id);
@@ -285,6 +298,7 @@ void ProxySupervisor::greet(channel::ProxyHello hello) {
       hold(known->second, std::move(listener.sockets));
     }
   }
+  handed_back_.clear();
   if (!memory_) {
     auto made = ::telemetry::SharedMemory::create(settings_.workers, config_ ? config_->settings.max_series : 5000);
     if (!made) {
@@ -328,7 +342,7 @@ void ProxySupervisor::send(const channel::Message& message) {
 }
 
 void ProxySupervisor::send_listener(std::uint64_t id, const Held& held) {
-  send(channel::AddListener{.id = id, .fixed = held.fixed, .sockets = duplicate(held.sockets)});
+  send(channel::AddListener{.id = id, .fixed = held.fixed, .pod = held.pod, .sockets = duplicate(held.sockets)});
 }
 
 void ProxySupervisor::ping() {
@@ -362,8 +376,9 @@ void ProxySupervisor::set_access_log(UniqueFd file) {
 }
 
 Result<> ProxySupervisor::add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
+                                       std::optional<std::uint32_t> pod,
                                        const std::function<Result<std::vector<UniqueFd>>()>& make) {
-  Held held{.fixed = std::move(fixed), .sockets = {}, .make = make};
+  Held held{.fixed = std::move(fixed), .pod = pod, .sockets = {}, .make = make};
   if (!is_adopting_) {  // else greet() does
     auto made = make();
     if (!made) return tl::unexpected(made.error());
@@ -373,6 +388,13 @@ Result<> ProxySupervisor::add_listener(std::uint64_t id, std::optional<channel::
   send_listener(id, added->second);
   return {};
 }
+
+void ProxySupervisor::remove_listener(std::uint64_t id) {
+  send(channel::RemoveListener{id});
+  listeners_.erase(id);
+}
+
+void ProxySupervisor::send_sockets(channel::AddSockets sockets) { send(std::move(sockets)); }
 
 void ProxySupervisor::request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done) {
   if (!connection_) {

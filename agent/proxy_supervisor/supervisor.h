@@ -41,6 +41,8 @@ class ProxySupervisor {
     std::function<void(const ::telemetry::SharedMemory&)> counting = [](const ::telemetry::SharedMemory&) {};
     // Listeners are about to be closed because no proxy stays up: let connections pass until `applied`.
     std::function<void()> passing = [] {};
+    std::function<void(const channel::NeedSockets&)> need_sockets = [](const channel::NeedSockets&) {};
+    std::function<void(const channel::FindService&)> find_service = [](const channel::FindService&) {};
   };
 
   ProxySupervisor(boost::asio::io_context& context, Settings settings, Callbacks callbacks);
@@ -57,7 +59,13 @@ class ProxySupervisor {
   // Call start() first. The sockets that an adopted proxy still holds are taken instead of making others, which would
   // share its port without being served.
   base::Result<> add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
+                              std::optional<std::uint32_t> pod,
                               const std::function<base::Result<std::vector<base::UniqueFd>>()>& make);
+  // Connections must pass before.
+  void remove_listener(std::uint64_t id);
+  // To the proxy that has asked.
+  void send_sockets(channel::AddSockets sockets);
+  void answer(const channel::ServiceFound& found) { send(found); }
 
   void request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done);
 
@@ -73,13 +81,14 @@ class ProxySupervisor {
  private:
   struct Held {
     std::optional<channel::FixedDestination> fixed;
+    std::optional<std::uint32_t> pod;
     std::vector<base::UniqueFd> sockets;
     std::function<base::Result<std::vector<base::UniqueFd>>()> make;
   };
 
   base::Result<> spawn();
   void accept_proxy();
-  void greet(channel::ProxyHello hello);
+  void greet();
   void read_messages();
   void handle(channel::Message message);
   void send(const channel::Message& message);
@@ -106,6 +115,8 @@ class ProxySupervisor {
   std::vector<config::Pod> pods_;
   base::UniqueFd access_log_;
   std::map<std::uint64_t, Held> listeners_;
+  std::optional<channel::ProxyHello> hello_;       // of a proxy whose listeners are still coming
+  std::vector<channel::AddListener> handed_back_;  // those that have come
   std::map<std::uint64_t, std::function<void(std::optional<std::vector<config::BackendStatus>>)>> status_requests_;
   std::uint64_t sequence_ = 0;
   std::uint64_t answered_ = 0;

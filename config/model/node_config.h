@@ -134,6 +134,8 @@ struct NodeConfig {
   std::vector<Backend> backends;
   std::vector<RouteTable> route_tables;
   std::vector<Workload> workloads;
+  // There are more services than these: one that a connection goes to is added when the agent hears of it.
+  bool has_services_on_demand = false;
   bool operator==(const NodeConfig&) const = default;
 };
 
@@ -143,7 +145,8 @@ struct Pod {
   std::uint64_t cgroup_id = 0;
   std::string name;
   std::string name_space;
-  std::uint32_t workload = 0;  // index into NodeConfig::workloads
+  std::uint32_t workload = 0;    // index into NodeConfig::workloads
+  bool has_own_network = false;  // connections on its behalf use sockets of its network namespace
   bool operator==(const Pod&) const = default;
 };
 

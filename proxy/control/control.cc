@@ -13,6 +13,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/build_info.h"
 #include "channel/connection.h"
@@ -71,13 +72,19 @@ class Control {
  private:
   // Waits for the agent or a signal; without an agent, tries to find one.
   Result<> turn() {
-    std::array<pollfd, 2> waiting = {pollfd{signals_.get(), POLLIN, 0}, pollfd{agent_ ? agent_->fd() : -1, POLLIN, 0}};
+    std::array<pollfd, 3> waiting = {pollfd{signals_.get(), POLLIN, 0}, pollfd{agent_ ? agent_->fd() : -1, POLLIN, 0},
+                                     pollfd{server_ ? server_->demands().fd() : -1, POLLIN, 0}};
     const int limit = agent_ ? -1 : static_cast<int>(kReconnectInterval.count());
     if (::poll(waiting.data(), waiting.size(), limit) < 0 && errno != EINTR) return base::fail_errno("poll");
     if (waiting[0].revents != 0) {
       drain_limit_ = kDrainOnSignal;
       is_ending_ = true;
       return {};
+    }
+    if (waiting[2].revents != 0) {
+      for (const Demand& demand : server_->demands().take()) {
+        std::visit([this](const auto& each) { pass_on(each); }, demand);
+      }
     }
     if (!agent_) {
       // Not an error: there may be no agent for a long time, and requests go on meanwhile.
@@ -99,14 +106,46 @@ class Control {
     agent_.emplace(std::move(*socket));
     channel::ProxyHello hello{.version = std::string(base::kVersion),
                               .generation = generation_,
-                              .listeners = {},
+                              .listeners = static_cast<std::uint32_t>(listeners_.size()),
                               .shards = duplicate(memory_)};
-    for (const auto& [id, listener] : listeners_) hello.listeners.push_back(copy(listener));
-    return agent_->send(std::move(hello));
+    auto sent = agent_->send(std::move(hello));
+    for (const auto& [id, listener] : listeners_) {
+      if (sent) sent = agent_->send(copy(listener));
+    }
+    if (!sent) {
+      agent_.reset();
+      return sent;
+    }
+    asked_.clear();
+    if (server_) server_->on_new_agent();
+    return sent;
+  }
+
+  void pass_on(const SocketDemand& demand) {
+    if (agent_) {
+      answer(channel::NeedSockets{
+          .pod = demand.pod, .worker = demand.worker, .is_v6 = demand.family == AF_INET6, .count = demand.count});
+      return;
+    }
+    // Nobody can make more. New connections of the pod had better not come to us.
+    for (auto it = listeners_.begin(); it != listeners_.end();) {
+      const auto listener = it++;
+      if (listener->second.pod != demand.pod) continue;
+      server_->remove_listener(listener->first);
+      listeners_.erase(listener);
+    }
+  }
+
+  void pass_on(const ServiceDemand& demand) {
+    if (!agent_) {
+      server_->on_no_service(demand.address);
+    } else if (asked_.insert(demand.address).second) {
+      answer(channel::FindService{demand.address});
+    }
   }
 
   static channel::AddListener copy(const channel::AddListener& listener) {
-    channel::AddListener copied{.id = listener.id, .fixed = listener.fixed, .sockets = {}};
+    channel::AddListener copied{.id = listener.id, .fixed = listener.fixed, .pod = listener.pod, .sockets = {}};
     for (const UniqueFd& socket : listener.sockets) copied.sockets.push_back(duplicate(socket));
     return copied;
   }
@@ -156,6 +195,16 @@ class Control {
     listeners_.erase(message.id);
     if (server_) server_->remove_listener(message.id);
   }
+  void operator()(channel::AddSockets message) {
+    if (!server_) return;
+    server_->add_sockets(
+        {.pod = message.pod, .worker = message.worker, .family = message.is_v6 ? AF_INET6 : AF_INET, .count = 0},
+        std::move(message.sockets));
+  }
+  void operator()(channel::ServiceFound message) {
+    asked_.erase(message.address);
+    if (server_ && message.generation == 0) server_->on_no_service(message.address);
+  }
   void operator()(channel::SetAccessLog message) {
     if (server_) server_->set_access_log(std::move(message.file));
   }
@@ -174,6 +223,8 @@ class Control {
   void operator()(const channel::Applied&) {}
   void operator()(const channel::Pong&) {}
   void operator()(const channel::StatusReply&) {}
+  void operator()(const channel::NeedSockets&) {}
+  void operator()(const channel::FindService&) {}
 
  private:
   void fail_start(const base::Error& error) {
@@ -188,6 +239,7 @@ class Control {
   std::unique_ptr<telemetry::ShardSet> shards_;
   std::unique_ptr<Server> server_;  // after shards_: workers write there until they end
   std::map<std::uint64_t, channel::AddListener> listeners_;
+  std::set<base::IpAddress> asked_;  // services; the agent has not answered yet
   std::uint64_t generation_ = 0;
   std::optional<base::Error> start_error_;
   std::chrono::milliseconds drain_limit_{0};

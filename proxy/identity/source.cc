@@ -19,6 +19,13 @@ telemetry::EjectionCause cause(policy::EjectionReason reason) {
 
 }  // namespace
 
+Source::Source(WorkerContext& context, upstream::SharedBackends& shared, config::Pod pod)
+    : context_(context), shared_(shared), pod_(std::move(pod)) {
+  if (!pod_.has_own_network) return;
+  sockets_ = std::make_unique<upstream::PodSockets>(context_.demands, pod_.id, context_.worker);
+  sockets_->demand_again();
+}
+
 const config::Workload* Source::workload(const Snapshot& snapshot) const {
   const auto& workloads = snapshot.config->workloads;
   return pod_.workload < workloads.size() ? &workloads[pod_.workload] : nullptr;
@@ -35,7 +42,8 @@ upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& 
   const config::Backend& wanted = snapshot->config->backends[index];
   std::unique_ptr<upstream::WorkerBackend>& backend = backends_[wanted.name];
   if (!backend) {
-    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, wanted.name));
+    backend =
+        std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, wanted.name), sockets_.get());
   }
   // A request that still holds an older generation uses the newer pools.
   if (backend->generation() < snapshot->config->generation) {
@@ -54,13 +62,17 @@ upstream::WorkerBackend& Source::direct(const char* kind, const base::SocketAddr
     auto made = std::make_shared<config::Backend>();
     made->name = "PassthroughCluster";
     made->endpoints.push_back({.address = address, .weight = 1, .identity = {}});
-    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, key));
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, key), sockets_.get());
     backend->refresh(made, *made, 0, 1, context_.loop->now());
   }
   return *backend;
 }
 
 void Source::keep_house(base::TimePoint now) {
+  if (sockets_) {
+    sockets_->v4.keep_house();
+    sockets_->v6.keep_house();
+  }
   for (auto& [name, backend] : backends_) {
     backend->remove_unused();
     upstream::SharedBackend& shared = backend->shared();

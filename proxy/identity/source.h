@@ -21,11 +21,12 @@ struct PinnedSnapshot {
 // are never lent to another.
 class Source {
  public:
-  Source(WorkerContext& context, upstream::SharedBackends& shared, config::Pod pod)
-      : context_(context), shared_(shared), pod_(std::move(pod)) {}
+  Source(WorkerContext& context, upstream::SharedBackends& shared, config::Pod pod);
 
   [[nodiscard]] const config::Pod& pod() const { return pod_; }
   void set_pod(config::Pod pod) { pod_ = std::move(pod); }
+  // nullptr for a pod in the node's network namespace.
+  [[nodiscard]] upstream::PodSockets* sockets() { return sockets_.get(); }
   // nullptr when the configuration does not know the pod's workload (any more).
   [[nodiscard]] const config::Workload* workload(const Snapshot& snapshot) const;
 
@@ -51,6 +52,7 @@ class Source {
   WorkerContext& context_;
   upstream::SharedBackends& shared_;
   config::Pod pod_;
+  std::unique_ptr<upstream::PodSockets> sockets_;  // before backends_: their connections may wait there
   std::unordered_map<std::string, std::unique_ptr<upstream::WorkerBackend>> backends_;  // by name
   // Of the generation below, by index: what a request looks up.
   std::unordered_map<std::uint32_t, upstream::WorkerBackend*> by_index_;

@@ -47,17 +47,22 @@ void Downstream::open(Accepted accepted) {
   accepted_ = std::move(accepted);
   const int fd = accepted_.socket.get();
   socket_.open(std::move(accepted_.socket), worker_.context().buffers);
-  state_ = State::open;
+  state_ = State::waiting;
   close_after_flush_ = CloseMode::keep;
   is_readable_ = has_ended_ = is_processing_ = is_draining_ = has_partial_head_ = has_served_ = is_broken_ = false;
   request_ = nullptr;
   partial_head_.reset();
-  if (!worker_.loop().add(fd, *this)) {
-    close();
-    return;
-  }
-  arm_idle_timer();
+  if (!worker_.loop().add(fd, *this)) close();
 }
+
+void Downstream::begin() {
+  if (state_ != State::waiting) return;
+  state_ = State::open;
+  arm_idle_timer();
+  if (is_readable_ || is_broken_) worker_.loop().defer(*this);
+}
+
+void Downstream::begin_at_latest(base::TimePoint when) { worker_.loop().timers().arm(timer_, when); }
 
 void Downstream::on_io(std::uint32_t events) {
   if (state_ == State::closed) return;
@@ -83,7 +88,7 @@ void Downstream::on_io(std::uint32_t events) {
         break;
     }
   }
-  process();
+  if (state_ != State::waiting) process();
 }
 
 void Downstream::run_deferred(When when) {
@@ -309,7 +314,13 @@ void Downstream::discard() {
   }
 }
 
-void Downstream::on_timer(base::TimePoint) { close(); }
+void Downstream::on_timer(base::TimePoint) {
+  if (state_ == State::waiting) {
+    worker_.on_wait_over(*this);
+  } else {
+    close();
+  }
+}
 
 void Downstream::arm_idle_timer() {
   worker_.loop().timers().arm(timer_, worker_.loop().now() + worker_.settings().downstream_idle_timeout);
@@ -317,7 +328,7 @@ void Downstream::arm_idle_timer() {
 
 void Downstream::drain() {
   is_draining_ = true;
-  if (state_ == State::open && request_ == nullptr) close();
+  if (state_ == State::waiting || (state_ == State::open && request_ == nullptr)) close();
 }
 
 void Downstream::close() {

@@ -28,9 +28,14 @@ class Downstream final
     base::SocketAddress original_destination;
     // Where bytes for the original destination go; differs from it only in a trial without redirection.
     base::SocketAddress passthrough;
+    bool is_fixed = false;     // by the listener, not by the kernel part
     Source* source = nullptr;  // never nullptr: nobody we know is a source too
   };
+  // Nothing is read before begin().
   void open(Accepted accepted);
+  void begin();
+  // Nobody has said what service it goes to after so long: it passes.
+  void begin_at_latest(base::TimePoint when);
 
   [[nodiscard]] Source& source() const { return *accepted_.source; }
   [[nodiscard]] const base::SocketAddress& peer() const { return accepted_.peer; }
@@ -57,7 +62,7 @@ class Downstream final
   void run_deferred(When when) override;
 
  private:
-  enum class State : std::uint8_t { closed, open, flushing, lingering };
+  enum class State : std::uint8_t { closed, waiting, open, flushing, lingering };
 
   void process();
   void discard();
@@ -78,7 +83,7 @@ class Downstream final
   Request* request_ = nullptr;
   http1::PartialHead partial_head_;
   http1::BodyDecoder body_;
-  engine::Timer timer_;  // idle, time for a head, delayed close
+  engine::Timer timer_;  // waiting, idle, time for a head, delayed close
   CloseMode close_after_flush_ = CloseMode::keep;
   State state_ = State::closed;
   bool is_readable_ = false;

@@ -10,7 +10,7 @@
 
 namespace proxy {
 
-void Listener::on_io(std::uint32_t) {
+void Listener::accept_all() {
   for (;;) {
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
@@ -25,6 +25,7 @@ void Listener::on_io(std::uint32_t) {
 
     Downstream::Accepted accepted;
     accepted.peer = base::SocketAddress::from_sockaddr(storage);
+    accepted.is_fixed = fixed_.has_value();
     if (fixed_) {
       accepted.original_destination = fixed_->original_destination;
       accepted.passthrough = fixed_->passthrough.value_or(fixed_->original_destination);

@@ -18,7 +18,8 @@ class Listener final : public engine::IoHandler {
       : worker_(worker), socket_(std::move(socket)), fixed_(std::move(fixed)) {}
 
   [[nodiscard]] int fd() const { return socket_.get(); }
-  void on_io(std::uint32_t events) override;
+  void on_io(std::uint32_t) override { accept_all(); }
+  void accept_all();
 
  private:
   Worker& worker_;

@@ -38,29 +38,44 @@ void Connection::open(EndpointPool& pool) {
   state_ = State::connecting;
 
   EventLoop& loop = *context_.loop;
-  sockaddr_storage storage;
-  const socklen_t size = pool.endpoint().address.to_sockaddr(storage);
-  base::UniqueFd fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  if (!fd) {
-    connect_error_ = errno;
-  } else {
-    set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
-    if (pool.policy().tcp_keepalive) set_keepalive(fd.get(), *pool.policy().tcp_keepalive);
-    // Even a connect that is done at once counts as connecting until the loop has seen it: requests that come meanwhile
-    // are pending, as they are for Envoy.
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS) {
-      connect_error_ = errno;
-    } else if (auto added = loop.add(fd.get(), *this); !added) {
-      connect_error_ = ENOMEM;
-    }
-  }
-  socket_.open(std::move(fd), context_.buffers);
-  if (connect_error_ != 0) {
-    state_ = State::failed;
-    loop.defer(*this);
+  loop.timers().arm(timer_, loop.now() + pool.policy().connect_timeout);
+  const int family = pool.endpoint().address.family();
+  if (SocketStock* const stock = pool.sockets(family)) {
+    base::UniqueFd socket = stock->take(*this);
+    if (!socket) return;  // on_socket() follows, or the timer
+    on_socket(std::move(socket));
     return;
   }
-  loop.timers().arm(timer_, loop.now() + pool.policy().connect_timeout);
+  base::UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (!socket) {
+    fail_later(errno);
+    return;
+  }
+  on_socket(std::move(socket));
+}
+
+void Connection::on_socket(base::UniqueFd socket) {
+  if (const int error = start_connect(std::move(socket)); error != 0) fail_later(error);
+}
+
+// Even a connect that is done at once counts as connecting until the loop has seen it: requests that come meanwhile are
+// pending, as they are for Envoy.
+int Connection::start_connect(base::UniqueFd socket) {
+  const int fd = socket.get();
+  socket_.open(std::move(socket), context_.buffers);
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (pool_->policy().tcp_keepalive) set_keepalive(fd, *pool_->policy().tcp_keepalive);
+  sockaddr_storage storage;
+  const socklen_t size = pool_->endpoint().address.to_sockaddr(storage);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS) return errno;
+  return context_.loop->add(fd, *this) ? 0 : ENOMEM;
+}
+
+void Connection::fail_later(int error_number) {
+  timer_.cancel();
+  connect_error_ = error_number;
+  state_ = State::failed;
+  context_.loop->defer(*this);
 }
 
 void Connection::attach(User& user) {
@@ -219,6 +234,7 @@ void Connection::close() {
                                                      : telemetry::ConnectionResult::closed);
   }
   user_ = nullptr;
+  stop_waiting();
   timer_.cancel();
   lifetime_.cancel();
   request_permit_.release();

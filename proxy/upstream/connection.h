@@ -8,6 +8,7 @@
 #include "proxy/engine/stream_socket.h"
 #include "proxy/policy/limits.h"
 #include "proxy/policy/retry.h"
+#include "proxy/upstream/socket_stock.h"
 
 namespace proxy {
 struct WorkerContext;
@@ -57,6 +58,7 @@ class User : public boost::intrusive::list_base_hook<boost::intrusive::link_mode
 class Connection final
     : public engine::IoHandler,
       public engine::Deferred,
+      public SocketUser,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   explicit Connection(WorkerContext& context);
@@ -79,11 +81,14 @@ class Connection final
 
   void on_io(std::uint32_t events) override;
   void run_deferred(When when) override;
+  void on_socket(base::UniqueFd socket) override;
 
  private:
   friend class EndpointPool;
   enum class State : std::uint8_t { closed, connecting, failed, idle, busy };
 
+  int start_connect(base::UniqueFd socket);
+  void fail_later(int error_number);
   void finish_connect(int error_number);
   void on_connect_timeout(base::TimePoint now);
   void on_idle_timeout(base::TimePoint now);

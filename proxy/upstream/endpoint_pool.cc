@@ -6,12 +6,13 @@ namespace proxy::upstream {
 
 EndpointPool::EndpointPool(WorkerContext& context, std::shared_ptr<SharedBackend> backend,
                            std::shared_ptr<SharedEndpoint> shared, const config::Endpoint& endpoint,
-                           const config::ConnectionPoolPolicy& policy)
+                           const config::ConnectionPoolPolicy& policy, PodSockets* sockets)
     : context_(context),
       backend_(std::move(backend)),
       shared_(std::move(shared)),
       endpoint_(endpoint),
-      policy_(policy) {}
+      policy_(policy),
+      sockets_(sockets) {}
 
 EndpointPool::~EndpointPool() {
   while (!idle_.empty()) idle_.front().close();

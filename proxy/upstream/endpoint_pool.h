@@ -19,7 +19,7 @@ namespace proxy::upstream {
 class EndpointPool {
  public:
   EndpointPool(WorkerContext& context, std::shared_ptr<SharedBackend> backend, std::shared_ptr<SharedEndpoint> shared,
-               const config::Endpoint& endpoint, const config::ConnectionPoolPolicy& policy);
+               const config::Endpoint& endpoint, const config::ConnectionPoolPolicy& policy, PodSockets* sockets);
   EndpointPool(const EndpointPool&) = delete;
   EndpointPool& operator=(const EndpointPool&) = delete;
   ~EndpointPool();
@@ -40,6 +40,8 @@ class EndpointPool {
   [[nodiscard]] SharedBackend& backend() { return *backend_; }
   [[nodiscard]] const config::ConnectionPoolPolicy& policy() const { return policy_; }
   [[nodiscard]] WorkerContext& context() { return context_; }
+  // Where connections get their sockets; nullptr: they make them.
+  [[nodiscard]] SocketStock* sockets(int family) { return sockets_ == nullptr ? nullptr : &sockets_->of(family); }
   [[nodiscard]] bool is_retired() const { return is_retired_; }
 
  private:
@@ -60,6 +62,7 @@ class EndpointPool {
   std::shared_ptr<SharedEndpoint> shared_;
   config::Endpoint endpoint_;
   config::ConnectionPoolPolicy policy_;
+  PodSockets* sockets_;
   Connections connections_;  // all but idle ones
   Connections idle_;         // front: used last
   Users pending_;

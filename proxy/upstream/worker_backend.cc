@@ -4,8 +4,8 @@
 
 namespace proxy::upstream {
 
-WorkerBackend::WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared)
-    : context_(context), shared_(std::move(shared)) {}
+WorkerBackend::WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, PodSockets* sockets)
+    : context_(context), shared_(std::move(shared)), sockets_(sockets) {}
 
 void WorkerBackend::refresh(std::shared_ptr<const void> owner, const config::Backend& backend, std::uint32_t service_id,
                             std::uint64_t generation, base::TimePoint sweeps_from) {
@@ -38,7 +38,7 @@ void WorkerBackend::refresh(std::shared_ptr<const void> owner, const config::Bac
                                                    shared_endpoint != shared_endpoints.end()
                                                        ? *shared_endpoint
                                                        : std::make_shared<SharedEndpoint>(endpoint.address),
-                                                   endpoint, backend.policy.connection_pool));
+                                                   endpoint, backend.policy.connection_pool, sockets_));
   }
   for (std::unique_ptr<EndpointPool>& old : pools_) {
     if (old == nullptr) continue;

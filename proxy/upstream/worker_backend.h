@@ -14,7 +14,8 @@ namespace proxy::upstream {
 // One worker's side of a (source pod, backend): a pool for each endpoint and the balancer's position.
 class WorkerBackend {
  public:
-  WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared);
+  // `sockets`: of the source pod's network namespace, nullptr for the node's.
+  WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, PodSockets* sockets);
 
   // Follows a newer generation: pools of endpoints that stay are kept. `owner` keeps `backend` alive.
   void refresh(std::shared_ptr<const void> owner, const config::Backend& backend, std::uint32_t service_id,
@@ -34,6 +35,7 @@ class WorkerBackend {
  private:
   WorkerContext& context_;
   std::shared_ptr<SharedBackend> shared_;
+  PodSockets* sockets_;
   std::shared_ptr<const void> owner_;
   const config::Backend* config_ = nullptr;
   std::uint32_t service_id_ = 0;

@@ -117,6 +117,7 @@ config::NodeConfig full_config() {
                     .name_space = "shop",
                     .labels = {{"app", "client"}, {"tier", "web"}},
                     .route_table = 0}};
+  all.has_services_on_demand = true;
   return all;
 }
 
@@ -149,7 +150,8 @@ TEST(Codec, CarriesAnEmptyConfiguration) {
 }
 
 TEST(Codec, CarriesPods) {
-  const std::vector<config::Pod> pods = {{.id = 1, .cgroup_id = 2, .name = "a", .name_space = "b", .workload = 3}, {}};
+  const std::vector<config::Pod> pods = {
+      {.id = 1, .cgroup_id = 2, .name = "a", .name_space = "b", .workload = 3, .has_own_network = true}, {}};
   EXPECT_EQ(carried<SetPods>(SetPods{pods}).pods, pods);
 }
 
@@ -158,6 +160,7 @@ TEST(Codec, CarriesAListenerWithItsSockets) {
                        .fixed = FixedDestination{.original_destination = address("127.8.0.1:80"),
                                                  .pod = 9,
                                                  .passthrough = address("[::1]:99")},
+                       .pod = 8,
                        .sockets = {}};
   listener.sockets.push_back(a_descriptor());
   listener.sockets.push_back(a_descriptor());
@@ -166,24 +169,42 @@ TEST(Codec, CarriesAListenerWithItsSockets) {
   ASSERT_TRUE(arrived.fixed.has_value());
   EXPECT_EQ(arrived.fixed->original_destination, address("127.8.0.1:80"));
   EXPECT_EQ(arrived.fixed->pod, 9U);
+  EXPECT_EQ(arrived.pod, 8U);
   EXPECT_EQ(arrived.fixed->passthrough, address("[::1]:99"));
   EXPECT_EQ(arrived.sockets.size(), 2U);
 }
 
-TEST(Codec, HandsEachListenerOfAHelloItsOwnSockets) {
-  ProxyHello hello{.version = "1.2.3", .generation = 4, .listeners = {}, .shards = a_descriptor()};
-  for (const std::size_t sockets : {2U, 1U}) {
-    AddListener& listener = hello.listeners.emplace_back();
-    listener.id = sockets;
-    for (std::size_t i = 0; i < sockets; ++i) listener.sockets.push_back(a_descriptor());
-  }
-  const auto arrived = carried<ProxyHello>(std::move(hello));
+TEST(Codec, CarriesAHello) {
+  const auto arrived =
+      carried<ProxyHello>(ProxyHello{.version = "1.2.3", .generation = 4, .listeners = 5, .shards = a_descriptor()});
   EXPECT_EQ(arrived.version, "1.2.3");
   EXPECT_EQ(arrived.generation, 4U);
-  ASSERT_EQ(arrived.listeners.size(), 2U);
-  EXPECT_EQ(arrived.listeners[0].sockets.size(), 2U);
-  EXPECT_EQ(arrived.listeners[1].sockets.size(), 1U);
+  EXPECT_EQ(arrived.listeners, 5U);
   EXPECT_TRUE(arrived.shards);
+}
+
+TEST(Codec, CarriesSocketsOfAPod) {
+  AddSockets sockets{.pod = 3, .worker = 1, .is_v6 = true, .sockets = {}};
+  sockets.sockets.push_back(a_descriptor());
+  sockets.sockets.push_back(a_descriptor());
+  const auto arrived = carried<AddSockets>(std::move(sockets));
+  EXPECT_EQ(arrived.pod, 3U);
+  EXPECT_EQ(arrived.worker, 1U);
+  EXPECT_TRUE(arrived.is_v6);
+  EXPECT_EQ(arrived.sockets.size(), 2U);
+  const auto needed = carried<NeedSockets>(NeedSockets{.pod = 4, .worker = 2, .is_v6 = true, .count = 16});
+  EXPECT_EQ(needed.pod, 4U);
+  EXPECT_EQ(needed.worker, 2U);
+  EXPECT_TRUE(needed.is_v6);
+  EXPECT_EQ(needed.count, 16U);
+}
+
+TEST(Codec, CarriesTheSearchForAService) {
+  const base::IpAddress vip = address("[fd00::1]:1").ip;
+  EXPECT_EQ(carried<FindService>(FindService{vip}).address, vip);
+  const auto found = carried<ServiceFound>(ServiceFound{.address = vip, .generation = 9});
+  EXPECT_EQ(found.address, vip);
+  EXPECT_EQ(found.generation, 9U);
 }
 
 TEST(Codec, CarriesTheStateOfBackends) {
@@ -237,7 +258,7 @@ TEST(Codec, RefusesIndicesThatLeadNowhere) {
 }
 
 TEST(Codec, RefusesAListenerWithoutSockets) {
-  EXPECT_FALSE(decoded(AddListener{.id = 1, .fixed = {}, .sockets = {}}, 0));
+  EXPECT_FALSE(decoded(AddListener{.id = 1, .fixed = {}, .pod = {}, .sockets = {}}, 0));
 }
 
 TEST(Codec, RefusesAFrameWhoseDescriptorsDidNotCome) {
