@@ -45,6 +45,8 @@ awaitable<void> serve(std::shared_ptr<Pair> pair, tcp::endpoint server) {
   try {
     co_await pair->downstream.async_handshake(ssl::stream_base::server, use_awaitable);
     co_await pair->upstream.async_connect(server, use_awaitable);
+    pair->downstream.next_layer().set_option(tcp::no_delay(true));
+    pair->upstream.set_option(tcp::no_delay(true));
   } catch (const boost::system::system_error&) {
     pair->close();
     co_return;
