@@ -57,9 +57,8 @@ def listening_port(pid):
 class Prometheus:
     """Scrapes host:port while the with block runs. `scrape_seconds` is short so that tests are."""
 
-    def __init__(self, target, scrape_seconds=0.25, extra_labels=None):
+    def __init__(self, target, scrape_seconds=0.25):
         self.scrape_seconds = scrape_seconds
-        self.directory = tempfile.mkdtemp(prefix="fairlead-prometheus-")
         address, port = target.rsplit(":", 1)
         job = pod_job()
         # Debian builds without Kubernetes discovery; a static target with the same meta labels is relabelled the same.
@@ -70,10 +69,24 @@ class Prometheus:
         job["static_configs"] = [{"targets": [target],
                                   "labels": {f"__meta_kubernetes_{key}": value for key, value in meta.items()}}]
         interval = f"{int(scrape_seconds * 1000)}ms"
-        config = {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": [job]}
+        self.config = {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": [job]}
+        self.directory = self.process = None
+
+    def __enter__(self):
+        try:
+            self._start()
+            self.port = wait_for("listening Prometheus", self._running_port, 20)
+            wait_for("ready Prometheus", lambda: self._get("/-/ready"), 20)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self):
+        self.directory = tempfile.mkdtemp(prefix="fairlead-prometheus-")
         config_file = os.path.join(self.directory, "prometheus.yml")
         with open(config_file, "w", encoding="utf-8") as file:
-            yaml.safe_dump(config, file)
+            yaml.safe_dump(self.config, file)
         self.log_path = os.path.join(self.directory, "log")
         with open(self.log_path, "wb") as log:
             # pylint: disable-next=consider-using-with
@@ -82,19 +95,12 @@ class Prometheus:
                  "--storage.tsdb.path=" + os.path.join(self.directory, "data"), "--log.level=warn"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.directory)
 
-    def __enter__(self):
-        try:
-            self.port = wait_for("listening Prometheus", self._running_port, 20)
-            wait_for("ready Prometheus", lambda: self._get("/-/ready"), 20)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        if self.directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _running_port(self):
         if self.process.poll() is not None:
