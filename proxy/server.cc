@@ -7,10 +7,46 @@
 #include "proxy/worker.h"
 
 namespace proxy {
+namespace {
+
+config::EndpointStatus status_of(const upstream::SharedBackend& backend, const upstream::SharedEndpoint& endpoint,
+                                 base::TimePoint now) {
+  config::EndpointStatus status;
+  status.address = endpoint.address;
+  status.active_requests = endpoint.active_requests.load();
+  status.connections = endpoint.connections.load();
+  if (const auto ejection = backend.ejection(endpoint)) {
+    status.is_ejected = true;
+    status.ejection_reason = policy::to_string(ejection->reason);
+    status.returns_in = std::max(std::chrono::milliseconds{0},
+                                 std::chrono::duration_cast<std::chrono::milliseconds>(ejection->until - now));
+    status.times_ejected = ejection->times;
+  }
+  return status;
+}
+
+config::BackendStatus status_of(const upstream::SharedPod& pod, const std::string& name,
+                                upstream::SharedBackend& backend, base::TimePoint now) {
+  backend.advance(now);
+  config::BackendStatus status;
+  status.pod = pod.id();
+  status.backend = name;
+  status.connections = backend.limits.connections.in_use();
+  status.pending = backend.limits.pending.in_use();
+  status.requests = backend.limits.requests.in_use();
+  status.retries = backend.limits.retries.in_use();
+  status.pending_overflow = backend.pending_overflow.load();
+  status.retry_overflow = backend.retry_overflow.load();
+  status.ejections_suppressed = backend.ejections_suppressed.load();
+  for (const auto& endpoint : backend.endpoints()) status.endpoints.push_back(status_of(backend, *endpoint, now));
+  return status;
+}
+
+}  // namespace
 
 struct Server::Impl {
   std::unique_ptr<Demands> demands;
-  upstream::SharedBackends shared;
+  upstream::SharedPods pods;
   std::vector<std::unique_ptr<Worker>> workers;
   std::shared_ptr<const Snapshot> snapshot;
 };
@@ -27,7 +63,7 @@ base::Result<std::unique_ptr<Server>> Server::start(ServerOptions options, telem
   if (!demands) return tl::unexpected(demands.error());
   server->impl_->demands = std::move(*demands);
   for (std::uint32_t i = 0; i < options.workers; ++i) {
-    auto worker = Worker::create(i, shards, server->impl_->shared, *server->impl_->demands);
+    auto worker = Worker::create(i, shards, server->impl_->pods, *server->impl_->demands);
     if (!worker) return tl::unexpected(worker.error());
     server->impl_->workers.push_back(std::move(*worker));
   }
@@ -98,34 +134,10 @@ bool Server::drain(base::TimePoint deadline) {
 std::vector<config::BackendStatus> Server::status() {
   std::vector<config::BackendStatus> all;
   const base::TimePoint now = base::now();
-  for (const upstream::SharedBackends::Entry& entry : impl_->shared.list()) {
-    upstream::SharedBackend& shared = *entry.shared;
-    shared.advance(now);
-    config::BackendStatus status;
-    status.pod = entry.pod;
-    status.backend = entry.backend;
-    status.connections = shared.limits.connections.in_use();
-    status.pending = shared.limits.pending.in_use();
-    status.requests = shared.limits.requests.in_use();
-    status.retries = shared.limits.retries.in_use();
-    status.pending_overflow = shared.pending_overflow.load();
-    status.retry_overflow = shared.retry_overflow.load();
-    status.ejections_suppressed = shared.ejections_suppressed.load();
-    for (const auto& endpoint : shared.endpoints()) {
-      config::EndpointStatus one;
-      one.address = endpoint->address;
-      one.active_requests = endpoint->active_requests.load();
-      one.connections = endpoint->connections.load();
-      if (const auto ejection = shared.ejection(*endpoint)) {
-        one.is_ejected = true;
-        one.ejection_reason = policy::to_string(ejection->reason);
-        one.returns_in = std::max(std::chrono::milliseconds{0},
-                                  std::chrono::duration_cast<std::chrono::milliseconds>(ejection->until - now));
-        one.times_ejected = ejection->times;
-      }
-      status.endpoints.push_back(std::move(one));
+  for (const auto& pod : impl_->pods.list()) {
+    for (const upstream::SharedPod::Entry& entry : pod->backends()) {
+      all.push_back(status_of(*pod, entry.name, *entry.backend, now));
     }
-    all.push_back(std::move(status));
   }
   return all;
 }

@@ -26,7 +26,7 @@ Worker::Worker()
       log_flush_(engine::Timer::calling<&Worker::flush_log>(*this)) {}
 
 base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                     upstream::SharedBackends& shared, Demands& demands) {
+                                                     upstream::SharedPods& shared, Demands& demands) {
   auto loop = engine::EventLoop::create();
   if (!loop) return tl::unexpected(loop.error());
   std::unique_ptr<Worker> worker(new Worker);
@@ -66,6 +66,8 @@ void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
     if (previous != nullptr) {
       ++previous->requests;  // unpin() drops it if nobody else has it
       unpin(*previous);
+    } else {  // connections that came before the first generation waited in the kernel
+      std::erase_if(listeners_, [this](auto& entry) { return !loop().add(entry.second->fd(), *entry.second); });
     }
     begin_if([this](const Downstream& downstream) { return knows_service(downstream); });
   });
@@ -135,7 +137,7 @@ void Worker::add_listener(std::uint64_t id, base::UniqueFd socket, std::optional
       std::make_unique<Listener>(*this, std::move(socket), std::move(fixed)));
   loop().post([this, id, listener] {
     if (is_draining_) return;
-    if (auto added = loop().add((*listener)->fd(), **listener); !added) return;
+    if (current_ != nullptr && !loop().add((*listener)->fd(), **listener)) return;
     listeners_.emplace(id, std::move(*listener));
   });
 }
@@ -144,7 +146,7 @@ void Worker::remove_listener(std::uint64_t id) {
   loop().post([this, id] {
     const auto [first, last] = listeners_.equal_range(id);
     for (auto each = first; each != last; ++each) {
-      each->second->accept_all();  // what is in its queue would be reset
+      if (current_ != nullptr) each->second->accept_all();  // what is in its queue would be reset
       loop().remove(each->second->fd());
     }
     listeners_.erase(first, last);
@@ -215,12 +217,12 @@ Source& Worker::source_of_cgroup(std::uint64_t cgroup_id) {
 }
 
 void Worker::accept(Downstream::Accepted accepted) {
-  if (current_ == nullptr) return;  // the first generation is still on its way; the agent sends it before listeners
   Source& source = *accepted.source;
-  if (source.connections >= settings().max_connections_per_pod) {
+  if (!source.try_add_connection(settings().max_connections_per_pod)) {
+    telemetry_->on_downstream_refused(telemetry::RefusalScope::pod);
+    engine::close_with_reset(std::move(accepted.socket));
     return;
   }
-  ++source.connections;
   connections_.fetch_add(1, std::memory_order_relaxed);
   telemetry_->on_downstream_opened(source.pod().id);
   Downstream& connection = downstreams_.take(*this);
@@ -244,7 +246,7 @@ bool Worker::knows_service(const Downstream& downstream) const {
 
 void Worker::on_closed(Downstream& downstream) {
   Source& source = downstream.source();
-  --source.connections;
+  source.remove_connection();
   connections_.fetch_sub(1, std::memory_order_relaxed);
   telemetry_->on_downstream_closed(source.pod().id, downstream.was_reset() ? telemetry::ConnectionResult::reset
                                                                            : telemetry::ConnectionResult::closed);
@@ -256,7 +258,7 @@ void Worker::keep_house(base::TimePoint now) {
   for (auto& [id, source] : sources_) source->keep_house(now);
   unknown_source_->keep_house(now);
   for (auto& source : departed_) source->keep_house(now);
-  std::erase_if(departed_, [](const auto& source) { return source->connections == 0; });
+  std::erase_if(departed_, [](const auto& source) { return !source->has_connections(); });
   loop().timers().arm(housekeeping_, now + kHousekeepingInterval);
 }
 

@@ -23,7 +23,7 @@ class Listener;
 class Worker {
  public:
   static base::Result<std::unique_ptr<Worker>> create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                      upstream::SharedBackends& shared, Demands& demands);
+                                                      upstream::SharedPods& shared, Demands& demands);
   ~Worker();
 
   // --- control thread ---
@@ -57,6 +57,7 @@ class Worker {
   Source& source_of_pod(std::uint32_t pod);
   Source& source_of_cgroup(std::uint64_t cgroup_id);
 
+  // REQUIRES: there is a configuration.
   void accept(Downstream::Accepted accepted);
   void on_wait_over(Downstream& downstream);
   void on_closed(Downstream& downstream);
@@ -75,7 +76,7 @@ class Worker {
 
   std::unique_ptr<telemetry::WorkerTelemetry> telemetry_;
   std::unique_ptr<WorkerContext> context_;
-  upstream::SharedBackends* shared_ = nullptr;
+  upstream::SharedPods* shared_ = nullptr;
   std::vector<std::unique_ptr<PinnedSnapshot>> snapshots_;
   PinnedSnapshot* current_ = nullptr;
   std::unordered_map<std::uint32_t, std::unique_ptr<Source>> sources_;  // by pod id

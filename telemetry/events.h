@@ -45,6 +45,10 @@ inline constexpr std::array<std::string_view, 2> kDirectionNames = {"downstream"
 enum class ConnectionResult : std::uint8_t { closed, reset, timeout, refused };
 inline constexpr std::array<std::string_view, 4> kConnectionResultNames = {"closed", "reset", "timeout", "refused"};
 
+// Whose budget was used up when a connection was refused.
+enum class RefusalScope : std::uint8_t { node, pod };
+inline constexpr std::array<std::string_view, 2> kRefusalScopeNames = {"node", "pod"};
+
 enum class LogResult : std::uint8_t { written, dropped, failed };
 inline constexpr std::array<std::string_view, 3> kLogResultNames = {"written", "dropped", "failed"};
 

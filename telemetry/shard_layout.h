@@ -19,7 +19,7 @@
 // without touching the rows of other workers.
 namespace telemetry {
 
-inline constexpr std::uint64_t kMagic = 0x3130'4554'4c52'4946;  // "FIRLTE01"
+inline constexpr std::uint64_t kMagic = 0x3230'4554'4c52'4946;  // "FIRLTE02"
 inline constexpr std::uint32_t kMaxWorkers = 256;
 inline constexpr std::uint32_t kMaxSeriesLimit = 1U << 20;
 inline constexpr std::uint32_t kUnknownHosts = 100;  // OBSERVABILITY 3
@@ -163,6 +163,8 @@ struct WorkerCounters {
   std::array<Word, 3> access_log_lines;  // LogResult
   std::array<Word, kKinds> overflows;    // observations that went to the overflow set
   std::array<Word, LagHistogram::kSize> loop_lag;
+  std::array<Word, kRefusalScopeNames.size()> refusals;
+  Word socket_shortages;
 };
 
 struct Header {

@@ -89,7 +89,8 @@ inline constexpr Family kConnectionsTotal{"fairlead_connections_total", counter,
                                           "Connections of the proxy that ended, by how."};
 inline constexpr Family kSocketsReady{"fairlead_sockets_ready", gauge, "Unconnected sockets in stock for pods."};
 inline constexpr Family kSocketShortages{"fairlead_socket_shortages_total", counter,
-                                         "Times a connection found no socket in stock."};
+                                         "Times there was no socket for a connection: none in stock, or no "
+                                         "descriptor or memory left to accept or to make one."};
 inline constexpr Family kMemoryBytes{"fairlead_memory_bytes", gauge, "Memory in use, by pool."};
 inline constexpr Family kMemoryBudgetBytes{"fairlead_memory_budget_bytes", gauge, "Memory that may be used, by pool."};
 inline constexpr Family kMemoryRefusals{"fairlead_memory_refusals_total", counter,

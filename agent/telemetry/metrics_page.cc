@@ -158,6 +158,15 @@ class WorkerWriter {
     page_.family(metric::kOriginalDestinationMisses);
     page_.sample({}, sum([](const auto& worker) { return get(worker.original_destination_misses); }));
   }
+  void write_shortages() {
+    page_.family(metric::kSocketShortages);
+    page_.sample({}, sum([](const auto& worker) { return get(worker.socket_shortages); }));
+    page_.family(metric::kMemoryRefusals);
+    for (std::size_t s = 0; s < ::telemetry::kRefusalScopeNames.size(); ++s) {
+      page_.sample(label("scope", ::telemetry::kRefusalScopeNames[s]),
+                   sum([s](const auto& worker) { return get(worker.refusals[s]); }));
+    }
+  }
   void write_access_log() {
     page_.family(metric::kAccessLogLines);
     for (std::size_t r = 0; r < ::telemetry::kLogResultNames.size(); ++r) {
@@ -290,10 +299,7 @@ class NodeWriter {
     for (const auto& map : node_.maps) page_.sample(label("map", map.name), map.entries);
     page_.family(metric::kBpfMapMaxEntries);
     for (const auto& map : node_.maps) page_.sample(label("map", map.name), map.max_entries);
-    if (node_.sockets_ready) {
-      number(metric::kSocketsReady, *node_.sockets_ready);
-      number(metric::kSocketShortages, node_.socket_shortages);
-    }
+    if (node_.sockets_ready) number(metric::kSocketsReady, *node_.sockets_ready);
     number(metric::kLogDropped, node_.agent_log_dropped);
   }
 
@@ -305,9 +311,6 @@ class NodeWriter {
     for (std::size_t i = 0; i < kMemoryPoolNames.size(); ++i) {
       if (const auto& budget = node_.memory_budget_bytes[i]) page_.sample(label("pool", kMemoryPoolNames[i]), *budget);
     }
-    page_.family(metric::kMemoryRefusals);
-    page_.sample(label("scope", "node"), node_.memory_refusals_node);
-    page_.sample(label("scope", "pod"), node_.memory_refusals_pod);
   }
 
   void write_processes() {
@@ -417,6 +420,7 @@ void MetricsPage::write(const ScrapeHead& head, const NodeState& node, base::Tim
   workers.write_connections();
   workers.write_original_destination_misses();
   state.write_memory(registry_.series_bytes());
+  workers.write_shortages();
   page.family(metric::kSeries);
   for (std::size_t k = 0; k < kKinds; ++k) {
     page.sample(label("family", kKindNames[k]), std::uint64_t{registry_.label_sets(static_cast<Kind>(k)).size()});

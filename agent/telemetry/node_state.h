@@ -86,11 +86,9 @@ struct NodeState {
   std::vector<PodTcp> pod_tcp;
 
   std::optional<std::uint64_t> sockets_ready;
-  std::uint64_t socket_shortages = 0;
   // `series` is filled in by the page itself.
   std::array<std::uint64_t, kMemoryPoolNames.size()> memory_bytes{};
   std::array<std::optional<std::uint64_t>, kMemoryPoolNames.size()> memory_budget_bytes{};
-  std::uint64_t memory_refusals_node = 0, memory_refusals_pod = 0;
 
   // One entry for each service that pods of this node call.
   struct ServiceState {

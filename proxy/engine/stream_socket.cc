@@ -6,6 +6,11 @@
 
 namespace proxy::engine {
 
+void close_with_reset(base::UniqueFd socket) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void StreamSocket::open(base::UniqueFd fd, BufferPool& buffers) {
   fd_ = std::move(fd);
   buffers_ = &buffers;

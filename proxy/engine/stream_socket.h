@@ -12,6 +12,9 @@ namespace proxy::engine {
 
 enum class IoStatus : std::uint8_t { done, blocked, failed };
 
+// RST in the place of FIN: the peer sees an error, not an end, and the kernel keeps nothing of the connection.
+void close_with_reset(base::UniqueFd socket);
+
 // A connected (or connecting), non-blocking TCP socket and the bytes that the kernel would not take yet. What has been
 // handed to send() is never lost short of a failure.
 class StreamSocket {

@@ -19,8 +19,8 @@ telemetry::EjectionCause cause(policy::EjectionReason reason) {
 
 }  // namespace
 
-Source::Source(WorkerContext& context, upstream::SharedBackends& shared, config::Pod pod)
-    : context_(context), shared_(shared), pod_(std::move(pod)) {
+Source::Source(WorkerContext& context, upstream::SharedPods& shared, config::Pod pod)
+    : context_(context), shared_(shared.find_or_make(pod.id)), pod_(std::move(pod)) {
   if (!pod_.has_own_network) return;
   sockets_ = std::make_unique<upstream::PodSockets>(context_.demands, pod_.id, context_.worker);
   sockets_->demand_again();
@@ -29,6 +29,20 @@ Source::Source(WorkerContext& context, upstream::SharedBackends& shared, config:
 const config::Workload* Source::workload(const Snapshot& snapshot) const {
   const auto& workloads = snapshot.config->workloads;
   return pod_.workload < workloads.size() ? &workloads[pod_.workload] : nullptr;
+}
+
+bool Source::try_add_connection(std::uint32_t most) {
+  if (shared_->connections.fetch_add(1, std::memory_order_relaxed) >= most) {
+    shared_->connections.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  ++connections_;
+  return true;
+}
+
+void Source::remove_connection() {
+  --connections_;
+  shared_->connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
 upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& snapshot, std::uint32_t index) {
@@ -42,8 +56,7 @@ upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& 
   const config::Backend& wanted = snapshot->config->backends[index];
   std::unique_ptr<upstream::WorkerBackend>& backend = backends_[wanted.name];
   if (!backend) {
-    backend =
-        std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, wanted.name), sockets_.get());
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(wanted.name), sockets_.get());
   }
   // A request that still holds an older generation uses the newer pools.
   if (backend->generation() < snapshot->config->generation) {
@@ -62,7 +75,7 @@ upstream::WorkerBackend& Source::direct(const char* kind, const base::SocketAddr
     auto made = std::make_shared<config::Backend>();
     made->name = "PassthroughCluster";
     made->endpoints.push_back({.address = address, .weight = 1, .identity = {}});
-    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_.find_or_make(pod_.id, key), sockets_.get());
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(key), sockets_.get());
     backend->refresh(made, *made, 0, 1, context_.loop->now());
   }
   return *backend;

@@ -7,6 +7,7 @@
 
 #include "config/model/node_config.h"
 #include "proxy/snapshot.h"
+#include "proxy/upstream/shared_pod.h"
 #include "proxy/upstream/worker_backend.h"
 
 namespace proxy {
@@ -21,7 +22,7 @@ struct PinnedSnapshot {
 // are never lent to another.
 class Source {
  public:
-  Source(WorkerContext& context, upstream::SharedBackends& shared, config::Pod pod);
+  Source(WorkerContext& context, upstream::SharedPods& shared, config::Pod pod);
 
   [[nodiscard]] const config::Pod& pod() const { return pod_; }
   void set_pod(config::Pod pod) { pod_ = std::move(pod); }
@@ -43,15 +44,20 @@ class Source {
   // Now and then: drops pools that are not used any more, counts ejections.
   void keep_house(base::TimePoint now);
 
-  std::uint32_t connections = 0;           // downstream
+  // Downstream connections: the pod's limit counts for the node.
+  bool try_add_connection(std::uint32_t most);
+  void remove_connection();
+  [[nodiscard]] bool has_connections() const { return connections_ != 0; }  // on this worker
+
   std::uint64_t retry_buffered_bytes = 0;  // kept in case of a retry
 
  private:
   upstream::WorkerBackend& direct(const char* kind, const base::SocketAddress& address);
 
   WorkerContext& context_;
-  upstream::SharedBackends& shared_;
+  std::shared_ptr<upstream::SharedPod> shared_;
   config::Pod pod_;
+  std::uint32_t connections_ = 0;
   std::unique_ptr<upstream::PodSockets> sockets_;  // before backends_: their connections may wait there
   std::unordered_map<std::string, std::unique_ptr<upstream::WorkerBackend>> backends_;  // by name
   // Of the generation below, by index: what a request looks up.

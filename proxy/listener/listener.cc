@@ -9,6 +9,17 @@
 #include "proxy/worker.h"
 
 namespace proxy {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryAfter{20};
+
+}  // namespace
+
+Listener::Listener(Worker& worker, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed)
+    : worker_(worker),
+      socket_(std::move(socket)),
+      fixed_(std::move(fixed)),
+      retry_(engine::Timer::calling<&Listener::accept_again>(*this)) {}
 
 void Listener::accept_all() {
   for (;;) {
@@ -18,7 +29,11 @@ void Listener::accept_all() {
         ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      return;  // EAGAIN: all taken; no descriptors left: the next connection is another edge
+      if (errno == EAGAIN) return;
+      // The edge is used up and the connection still waits: nobody else would look again.
+      worker_.telemetry().on_socket_shortage();
+      worker_.loop().timers().arm(retry_, worker_.loop().now() + kRetryAfter);
+      return;
     }
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

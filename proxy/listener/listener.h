@@ -11,20 +11,23 @@ namespace proxy {
 class Worker;
 
 // A listening socket of one worker. The agent holds a copy of the descriptor, so connections that come while no proxy
-// runs wait in the kernel.
+// runs wait in the kernel; so do those for which this process has no descriptor left, until one is free.
 class Listener final : public engine::IoHandler {
  public:
-  Listener(Worker& worker, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed)
-      : worker_(worker), socket_(std::move(socket)), fixed_(std::move(fixed)) {}
+  Listener(Worker& worker, base::UniqueFd socket, std::optional<ListenerSpec::Fixed> fixed);
 
   [[nodiscard]] int fd() const { return socket_.get(); }
   void on_io(std::uint32_t) override { accept_all(); }
+  // REQUIRES: the worker has a configuration.
   void accept_all();
 
  private:
+  void accept_again(base::TimePoint) { accept_all(); }
+
   Worker& worker_;
   base::UniqueFd socket_;
   std::optional<ListenerSpec::Fixed> fixed_;
+  engine::Timer retry_;
 };
 
 }  // namespace proxy

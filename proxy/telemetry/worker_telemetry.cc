@@ -272,6 +272,12 @@ void WorkerTelemetry::on_downstream_closed(std::uint32_t pod_id, ConnectionResul
   add(cache_->counters.connections_closed[direction][static_cast<std::size_t>(result)], 1);
   add(cache_->pod(pod_id)[row::pod::kConnections], ~std::uint64_t{0});
 }
+void WorkerTelemetry::on_downstream_refused(RefusalScope scope) {
+  add(cache_->counters.refusals[static_cast<std::size_t>(scope)], 1);
+  add(cache_->counters.connections_closed[static_cast<std::size_t>(Direction::downstream)]
+                                         [static_cast<std::size_t>(ConnectionResult::refused)],
+      1);
+}
 void WorkerTelemetry::on_upstream_opened() {
   add(cache_->counters.connections[static_cast<std::size_t>(Direction::upstream)], 1);
 }
@@ -321,6 +327,7 @@ void WorkerTelemetry::on_tcp_closed(const TcpRecord& record) {
 }
 
 void WorkerTelemetry::on_original_destination_miss() { add(cache_->counters.original_destination_misses, 1); }
+void WorkerTelemetry::on_socket_shortage() { add(cache_->counters.socket_shortages, 1); }
 void WorkerTelemetry::on_access_log_lines(LogResult result, std::uint64_t lines) {
   add(cache_->counters.access_log_lines[static_cast<std::size_t>(result)], lines);
 }

@@ -17,6 +17,7 @@ using ::telemetry::EjectionCause;
 using ::telemetry::FaultKind;
 using ::telemetry::LimitKind;
 using ::telemetry::LogResult;
+using ::telemetry::RefusalScope;
 using ::telemetry::RetryOutcome;
 using ::telemetry::SuppressionCause;
 using ::telemetry::TimeoutKind;
@@ -58,6 +59,8 @@ class WorkerTelemetry {
   // Every opened is followed by one closed. `pod_id` is Pod::id of the caller.
   void on_downstream_opened(std::uint32_t pod_id);
   void on_downstream_closed(std::uint32_t pod_id, ConnectionResult result);
+  // Accepted and reset at once.
+  void on_downstream_refused(RefusalScope scope);
   // Opened: established. A connect that fails is on_upstream_failed alone (timeout, refused).
   void on_upstream_opened();
   void on_upstream_closed(ConnectionResult result);
@@ -71,6 +74,8 @@ class WorkerTelemetry {
   void on_tcp_closed(const TcpRecord& record);
 
   void on_original_destination_miss();
+  // The kernel had no descriptor or no memory for a socket.
+  void on_socket_shortage();
   void on_access_log_lines(LogResult result, std::uint64_t lines);
   void on_loop_lag(std::chrono::nanoseconds lag);
 

@@ -42,13 +42,18 @@ void Connection::open(EndpointPool& pool) {
   const int family = pool.endpoint().address.family();
   if (SocketStock* const stock = pool.sockets(family)) {
     base::UniqueFd socket = stock->take(*this);
-    if (!socket) return;  // on_socket() follows, or the timer
-    on_socket(std::move(socket));
+    if (socket) {
+      on_socket(std::move(socket));
+    } else {
+      context_.telemetry.on_socket_shortage();  // on_socket() follows, or the timer
+    }
     return;
   }
   base::UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!socket) {
-    fail_later(errno);
+    const int error = errno;
+    if (error != EAFNOSUPPORT) context_.telemetry.on_socket_shortage();
+    fail_later(error);
     return;
   }
   on_socket(std::move(socket));

@@ -100,19 +100,4 @@ std::optional<SharedBackend::Ejection> SharedBackend::ejection(const SharedEndpo
   return Ejection{found->until, found->reason, found->times};
 }
 
-std::shared_ptr<SharedBackend> SharedBackends::find_or_make(std::uint32_t pod, const std::string& backend) {
-  const std::lock_guard lock(mutex_);
-  Entry& entry = entries_[std::to_string(pod) + "/" + backend];
-  if (!entry.shared) entry = {pod, backend, std::make_shared<SharedBackend>()};
-  return entry.shared;
-}
-
-std::vector<SharedBackends::Entry> SharedBackends::list() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<Entry> entries;
-  entries.reserve(entries_.size());
-  for (const auto& [key, entry] : entries_) entries.push_back(entry);
-  return entries;
-}
-
 }  // namespace proxy::upstream

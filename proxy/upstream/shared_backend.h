@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -76,23 +74,6 @@ class SharedBackend {
   std::atomic<bool> has_outlier_{false};
   std::atomic<bool> has_events_{false};
   std::vector<Event> events_;
-};
-
-// All of a node, found by (pod, backend name). Entries live as long as some worker uses them.
-class SharedBackends {
- public:
-  std::shared_ptr<SharedBackend> find_or_make(std::uint32_t pod, const std::string& backend);
-
-  struct Entry {
-    std::uint32_t pod;
-    std::string backend;
-    std::shared_ptr<SharedBackend> shared;
-  };
-  [[nodiscard]] std::vector<Entry> list() const;
-
- private:
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry> entries_;  // weak entries would lose ejections of an idle backend
 };
 
 }  // namespace proxy::upstream

@@ -84,6 +84,11 @@ void ProxyTest::compile_and_apply(const std::string& text) {
 
 void ProxyTest::start(const std::string& policies, std::uint32_t workers, const std::string& settings) {
   settings_ = settings;
+  listen(workers);
+  apply(policies);
+}
+
+void ProxyTest::listen(std::uint32_t workers) {
   auto memory = ::telemetry::SharedMemory::create(workers, 1000);
   if (!memory) throw std::runtime_error(memory.error().message);
   auto shards = proxy::telemetry::ShardSet::attach(std::move(*memory->duplicate_fd()));
@@ -97,7 +102,6 @@ void ProxyTest::start(const std::string& policies, std::uint32_t workers, const 
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("pipe");
   log_.reset(ends[0]);
   server_->set_access_log(base::UniqueFd(ends[1]));
-  compile_and_apply(documents(policies));
   server_->set_pods({{.id = 1, .cgroup_id = 0, .name = "client", .name_space = "default", .workload = 0}});
   proxy::ListenerSpec listener{.id = 1, .sockets = {}, .fixed = {}};
   listener.fixed = {.original_destination = *base::SocketAddress::parse(kVip), .pod = 1, .passthrough = {}};

@@ -28,6 +28,8 @@ class ProxyTest : public ::testing::Test {
   support::FakeUpstream& add_upstream(support::Handler handler = support::reply());
   // Starts the proxy with these policies for the workload client.default. `settings`: fields of a Settings document.
   void start(const std::string& policies = "", std::uint32_t workers = 1, const std::string& settings = "");
+  // The first half of start(): there is a listener and no configuration; apply() is the other half.
+  void listen(std::uint32_t workers = 1);
   // Replaces the policies; returns when new requests see them.
   void apply(const std::string& policies);
 
@@ -44,6 +46,10 @@ class ProxyTest : public ::testing::Test {
   };
   [[nodiscard]] std::vector<Ejection> ejections();
   [[nodiscard]] std::uint64_t ejections_suppressed();
+
+  [[nodiscard]] proxy::Server& server() { return *server_; }
+  // What the first worker counts.
+  [[nodiscard]] const ::telemetry::WorkerCounters& counters() const { return shards_->memory().worker(0); }
 
  private:
   [[nodiscard]] std::string documents(const std::string& policies) const;

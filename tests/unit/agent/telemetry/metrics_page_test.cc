@@ -99,6 +99,8 @@ struct MetricsPageTest : testing::Test {
     worker.on_tcp_bytes(tcp, 1000, 200);
     worker.on_tcp_closed(tcp);
     worker.on_loop_lag(300us);
+    worker.on_downstream_refused(RefusalScope::pod);
+    worker.on_socket_shortage();
     node.version = "0.1.0";
     node.revision = "abc";
     node.kernel = "6.1.0";
