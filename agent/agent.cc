@@ -211,6 +211,7 @@ void Agent::compile_and_apply() {
     if (!known.contains(finding.to_string())) log_finding(finding);
   }
   config_ = std::make_shared<const config::NodeConfig>(std::move(compiled.config));
+  destinations_ = std::move(compiled.destinations);
   if (!supervisor_) return;
   supervisor_->set_config(config_);
   find_instances();
@@ -321,7 +322,7 @@ void Agent::answer_admin(std::function<void(admin::Snapshot)> answer) {
 // Only now can the proxy do something for connections to these services.
 void Agent::on_applied(std::uint64_t generation) {
   if (redirection_ && generation == config_->generation) {
-    if (auto serving = redirection_->serve(*config_); !serving) spdlog::error("{}", serving.error().message);
+    if (auto serving = redirection_->serve(destinations_); !serving) spdlog::error("{}", serving.error().message);
   }
   if (is_announced_) {
     spdlog::info("generation {} is in force", generation);

@@ -63,6 +63,7 @@ class Agent {
   config::Documents documents_;  // as the command line changes them
   telemetry::IdentityTable identities_;
   std::shared_ptr<const config::NodeConfig> config_;
+  std::vector<base::SocketAddress> destinations_;  // of config_, to be redirected once it is in force
   std::vector<config::Finding> findings_;
   std::optional<base::WallTime> last_success_;
   std::vector<NodeView::Rejects> rejects_;

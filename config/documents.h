@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -132,7 +133,8 @@ struct EndpointDeclaration {
   base::IpAddress address;
   std::map<std::string, std::uint16_t, std::less<>> ports;  // by port name
   Labels labels;
-  std::string pod;  // name of the pod, where one is known
+  std::string pod;       // name of the pod, where one is known
+  std::string workload;  // that the pod belongs to, where it is known
   std::uint32_t weight = 1;
 };
 
@@ -196,6 +198,10 @@ struct Documents {
   std::vector<EndpointSlice> endpoint_slices;
   std::vector<WorkloadDocument> workloads;
   Settings settings;  // the defaults when there is no such document
+
+  // In a cluster: hosts of the Kubernetes Services that some workload of this node calls. Of the others only the
+  // addresses are compiled, and their EndpointSlices need not be here. None: all are in use.
+  std::optional<std::set<std::string, std::less<>>> services_in_use;
 
   void add(const DocumentBody& body);
   [[nodiscard]] const WorkloadDocument* find_workload(std::string_view name, std::string_view name_space) const;

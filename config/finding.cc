@@ -34,7 +34,11 @@ std::string_view to_string(Reason reason) {
 
 std::string Finding::to_string() const {
   std::string text = file;
-  if (line != 0) text += ":" + std::to_string(line) + ":" + std::to_string(column);
+  if (line != 0) {
+    text += ":" + std::to_string(line) + ":" + std::to_string(column);
+  } else if (!document.empty()) {  // an object of an API server
+    text += (text.empty() ? "" : ": ") + document;
+  }
   if (!text.empty()) text += ": ";
   if (!path.empty()) text += path + ": ";
   return text + message;

@@ -33,7 +33,7 @@ struct Finding {
   std::string code;
   std::string document;  // "VirtualService default/greeter-service"; empty when not even that could be read
   std::string file;
-  std::uint32_t line = 0;  // from 1; 0: the whole file
+  std::uint32_t line = 0;  // from 1; 0: the whole file, or an object that came without one
   std::uint32_t column = 0;
   std::string path;  // spec.http[0].timeout
   std::string message;

@@ -121,17 +121,6 @@ void Redirection::attach(std::vector<Instance>& instances) {
   if (auto dropped = datapath_.drop_unclaimed(); !dropped) spdlog::error("{}", dropped.error().message);
 }
 
-Result<> Redirection::serve(const config::NodeConfig& config) {
-  std::vector<base::SocketAddress> destinations;
-  for (const config::Service& service : config.services) {
-    for (const config::ServicePort& port : service.ports) {
-      if (port.protocol != config::Protocol::http) continue;
-      for (const base::IpAddress& vip : service.vips) destinations.push_back({vip, port.number});
-    }
-  }
-  return datapath_.set_destinations(destinations);
-}
-
 void Redirection::pass() {
   if (auto stopped = datapath_.set_destinations({}); !stopped) spdlog::error("{}", stopped.error().message);
   if (auto left = datapath_.unregister_listeners(listeners_, kOnTheirWay); !left) {

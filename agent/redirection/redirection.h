@@ -36,8 +36,10 @@ class Redirection {
   // Redirects exactly these. Sets their state and reason.
   void attach(std::vector<Instance>& instances);
 
-  // The VIPs and ports of what the proxy has in force. Connections to anything else pass.
-  base::Result<> serve(const config::NodeConfig& config);
+  // Connections to these go to the proxy, all others pass.
+  base::Result<> serve(const std::vector<base::SocketAddress>& destinations) {
+    return datapath_.set_destinations(destinations);
+  }
 
   [[nodiscard]] const Datapath& datapath() const { return datapath_; }
 

@@ -36,6 +36,7 @@ void find_impossible_ejections(const Documents& documents, const Registry& regis
   if (documents.settings.semantics == Semantics::legacy) return;  // one host may always go
   for (const DestinationRule& rule : documents.destination_rules) {
     for (const Registry::Entry& entry : registry.entries()) {
+      if (!entry.is_in_use) continue;  // its endpoints are not known
       if (!covers_host(rule.host, entry.service.host)) continue;
       for_each_outlier(rule, [&](const OutlierSettings& settings, const Subset* subset, std::uint16_t) {
         check(rule, settings, entry, subset, findings);

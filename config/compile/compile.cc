@@ -82,6 +82,29 @@ std::set<Labels> source_selectors(const Documents& documents) {
   return selectors;
 }
 
+// Those in use and those that a route leads to. Until here backends name them by their place in the registry.
+void add_services(const Registry& registry, CompileResult& result) {
+  constexpr auto kLeftOut = static_cast<std::uint32_t>(-1);
+  NodeConfig& config = result.config;
+  std::vector<bool> is_wanted;
+  for (const Registry::Entry& entry : registry.entries()) is_wanted.push_back(entry.is_in_use);
+  for (const Backend& backend : config.backends) is_wanted[backend.service] = true;
+
+  std::vector<std::uint32_t> places;
+  for (std::size_t i = 0; i < registry.entries().size(); ++i) {
+    const Registry::Entry& entry = registry.entries()[i];
+    for (const ServicePort& port : entry.service.ports) {
+      if (port.protocol != Protocol::http) continue;
+      for (const base::IpAddress& vip : entry.service.vips) result.destinations.push_back({vip, port.number});
+    }
+    places.push_back(is_wanted[i] ? static_cast<std::uint32_t>(config.services.size()) : kLeftOut);
+    if (!is_wanted[i]) continue;
+    config.services.push_back(entry.service);
+    if (entry.is_kubernetes) result.hosts.insert(entry.service.host);
+  }
+  for (Backend& backend : config.backends) backend.service = places[backend.service];
+}
+
 }  // namespace
 
 CompileResult compile(const Documents& documents, std::uint64_t generation) {
@@ -91,7 +114,7 @@ CompileResult compile(const Documents& documents, std::uint64_t generation) {
   config.settings = documents.settings.proxy;
 
   const Registry registry(documents, result.findings);
-  for (const Registry::Entry& entry : registry.entries()) config.services.push_back(entry.service);
+  config.has_services_on_demand = documents.services_in_use.has_value();
 
   Backends backends(documents, registry, config.backends);
   const std::set<Labels> selectors = source_selectors(documents);
@@ -117,6 +140,7 @@ CompileResult compile(const Documents& documents, std::uint64_t generation) {
     workload.route_table = table->second;
     config.workloads.push_back(std::move(workload));
   }
+  add_services(registry, result);
   analyze(documents, registry, result.findings);
   return result;
 }

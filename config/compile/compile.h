@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "config/documents.h"
@@ -12,6 +14,10 @@ namespace config {
 struct CompileResult {
   NodeConfig config;
   std::vector<Finding> findings;  // what is wrong between documents: unknown hosts, conflicts, rules nobody reaches
+  // Connections to these are to be redirected: HTTP ports of all services, whether they are in use or not.
+  std::vector<base::SocketAddress> destinations;
+  // Hosts of the Kubernetes Services that `config` has: those in use and the ones that their routes lead to.
+  std::set<std::string, std::less<>> hosts;
 };
 
 // What every workload of `documents` sees: route tables, backends with their policies and endpoints, services. Never

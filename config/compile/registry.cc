@@ -36,6 +36,22 @@ bool is_kubernetes_label(std::string_view name) {
          !name.starts_with("app.kubernetes.io/");
 }
 
+// Labels of endpoints come from their pods. In files nobody gives them: there they are what the service selects, and
+// the labels of the slice.
+void add_endpoints(const EndpointSlice& slice, const KubernetesService& service,
+                   std::vector<EndpointDeclaration>& endpoints) {
+  for (EndpointDeclaration endpoint : slice.endpoints) {
+    endpoint.ports = slice.ports;
+    if (endpoint.labels.empty()) {
+      endpoint.labels = service.selector;
+      for (const auto& [name, value] : slice.metadata.labels) {
+        if (!is_kubernetes_label(name)) endpoint.labels[name] = value;
+      }
+    }
+    endpoints.push_back(std::move(endpoint));
+  }
+}
+
 }  // namespace
 
 bool includes(const Labels& labels, const Labels& subset) {
@@ -75,6 +91,10 @@ WorkloadIdentity identity_from_labels(const Labels& labels, std::string_view wor
 }
 
 Registry::Registry(const Documents& documents, std::vector<Finding>& findings) : documents_(documents) {
+  std::multimap<std::pair<std::string_view, std::string_view>, const EndpointSlice*> slices;  // by service
+  for (const EndpointSlice& slice : documents.endpoint_slices) {
+    slices.emplace(std::pair(std::string_view(slice.metadata.name_space), std::string_view(slice.service)), &slice);
+  }
   for (const KubernetesService& document : documents.services) {
     Entry entry;
     entry.service.name = document.metadata.name;
@@ -85,19 +105,11 @@ Registry::Registry(const Documents& documents, std::vector<Finding>& findings) :
     entry.ports = document.ports;
     entry.export_to = document.export_to;
     entry.is_headless = document.is_headless;
+    entry.is_kubernetes = true;
+    entry.is_in_use = !documents.services_in_use || documents.services_in_use->contains(entry.service.host);
     entry.origin = document.metadata.origin;
-    for (const EndpointSlice& slice : documents.endpoint_slices) {
-      if (slice.service != document.metadata.name || slice.metadata.name_space != document.metadata.name_space)
-        continue;
-      for (EndpointDeclaration endpoint : slice.endpoints) {
-        endpoint.ports = slice.ports;
-        endpoint.labels = document.selector;
-        for (const auto& [name, value] : slice.metadata.labels) {
-          if (!is_kubernetes_label(name)) endpoint.labels[name] = value;
-        }
-        entry.endpoints.push_back(std::move(endpoint));
-      }
-    }
+    const auto [first, last] = slices.equal_range({document.metadata.name_space, document.metadata.name});
+    for (auto slice = first; slice != last; ++slice) add_endpoints(*slice->second, document, entry.endpoints);
     add(std::move(entry), findings);
   }
   for (const ServiceEntry& document : documents.service_entries) {
@@ -145,6 +157,7 @@ std::optional<std::uint32_t> Registry::find(std::string_view host) const {
 }
 
 WorkloadIdentity Registry::identity_of(const EndpointDeclaration& endpoint, const std::string& name_space) const {
+  if (!endpoint.workload.empty()) return identity_from_labels(endpoint.labels, endpoint.workload, name_space);
   // The workload behind an endpoint is the one whose labels the endpoint has, the most specific first.
   const WorkloadDocument* best = nullptr;
   for (const WorkloadDocument& workload : documents_.workloads) {

@@ -19,6 +19,8 @@ class Registry {
     std::vector<EndpointDeclaration> endpoints;
     std::vector<std::string> export_to;
     bool is_headless = false;
+    bool is_kubernetes = false;  // a Service of Kubernetes, not a ServiceEntry
+    bool is_in_use = true;       // Documents::services_in_use
     Origin origin;
   };
 

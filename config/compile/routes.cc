@@ -27,8 +27,9 @@ std::string path_pattern(const RouteMatch& match) {
 std::string describe(const VirtualService& service, const HttpRule& rule) {
   std::string path = rule.origin.path;
   if (path.starts_with("spec.")) path.erase(0, 5);
-  return rule.origin.file + ":" + std::to_string(rule.origin.line) + " VirtualService " + service.metadata.name_space +
-         "/" + service.metadata.name + " " + path;
+  const std::string line = rule.origin.line == 0 ? "" : ":" + std::to_string(rule.origin.line);
+  return rule.origin.file + line + " VirtualService " + service.metadata.name_space + "/" + service.metadata.name +
+         " " + path;
 }
 
 bool matches_viewer(const HttpMatch& match, const Viewer& viewer) {
@@ -49,9 +50,10 @@ std::string literal(const base::IpAddress& address) {
 class TableBuilder {
  public:
   TableBuilder(const Documents& documents, const Registry& registry, const Viewer& viewer, const BackendLookup& backend)
-      : documents_(documents), viewer_(viewer), backend_(backend) {
+      : documents_(documents), registry_(registry), viewer_(viewer), backend_(backend) {
     for (const Registry::Entry& entry : registry.entries()) {
-      if (is_visible(entry.export_to, entry.service.name_space, viewer.name_space)) services_.push_back(&entry);
+      if (entry.is_in_use && is_visible(entry.export_to, entry.service.name_space, viewer.name_space))
+        services_.push_back(&entry);
     }
     virtual_services_ = visible_virtual_services(documents, viewer.name_space);
     claim_hosts();
@@ -141,7 +143,13 @@ class TableBuilder {
       }
       matched.push_back(entry);
     }
-    if (!is_known) other_hosts.push_back(host);
+    if (!is_known && !is_unused(host)) other_hosts.push_back(host);
+  }
+
+  // A service that nobody calls: its host is not one "that no service has".
+  [[nodiscard]] bool is_unused(const std::string& host) const {
+    const auto found = registry_.find(host);
+    return found && !registry_.entries()[*found].is_in_use;
   }
 
   static void add_virtual_host(PortRoutes& port, std::set<std::string>& taken, const std::string& host,
@@ -236,6 +244,7 @@ class TableBuilder {
   }
 
   const Documents& documents_;
+  const Registry& registry_;
   const Viewer& viewer_;
   const BackendLookup& backend_;
   std::vector<const Registry::Entry*> services_;

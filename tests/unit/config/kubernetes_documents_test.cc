@@ -64,7 +64,7 @@ endpoints:
 )";
 
 TEST(KubernetesDocuments, MakeAServiceWithItsReadyEndpoints) {
-  const auto [config, findings] = compile_text(kService + kSlice + kClient);
+  const auto [config, findings, destinations, hosts] = compile_text(kService + kSlice + kClient);
   ASSERT_THAT(config.services, SizeIs(1));
   const Service& service = config.services[0];
   EXPECT_EQ(service.host, "web.shop.svc.cluster.local");
@@ -85,7 +85,7 @@ TEST(KubernetesDocuments, MakeAServiceWithItsReadyEndpoints) {
 }
 
 TEST(KubernetesDocuments, GiveAHeadlessServiceWildcardNames) {
-  const auto [config, findings] = compile_text(R"(
+  const auto [config, findings, destinations, hosts] = compile_text(R"(
 apiVersion: v1
 kind: Service
 metadata: {name: db, namespace: default}
