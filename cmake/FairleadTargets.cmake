@@ -61,6 +61,10 @@ function(fairlead_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
+  set(environment)
+  if(arg_FIXTURE)
+    set(environment FAIRLEAD_CLUSTER_STATE=${CMAKE_BINARY_DIR}/${arg_FIXTURE})
+  endif()
   set(serial OFF)
   if(arg_LABEL MATCHES "^(node|cluster)$")
     set(serial ON)
@@ -69,7 +73,7 @@ function(fairlead_test name)
   add_dependencies(${arg_LABEL}_tests ${name})
   target_link_libraries(${name} PRIVATE fairlead_flags ${arg_DEPS} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial} FIXTURES_REQUIRED "${arg_FIXTURE}"
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial} FIXTURES_REQUIRED "${arg_FIXTURE}" ENVIRONMENT "${environment}"
                ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_SOURCE_DIR}/build/tools/usr/bin")
 endfunction()
 

@@ -1,6 +1,6 @@
 #include "tests/integration/kube/scripted_api_server.h"
 
-#include "base/clock.h"
+#include <utility>
 
 namespace agent::kube {
 
@@ -17,16 +17,6 @@ ClientConfig ScriptedApiServer::config() const {
           .authority = {.text = authority.pem()},
           .token = {.text = "secret"},
           .origin = "the test"};
-}
-
-bool ScriptedApiServer::run_until(const std::function<bool()>& condition) {
-  const auto deadline = base::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (base::now() > deadline) return false;
-    context.restart();
-    context.run_one_for(std::chrono::milliseconds(20));
-  }
-  return true;
 }
 
 Handler answer(int status, const std::string& body) {
