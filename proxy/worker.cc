@@ -35,7 +35,7 @@ base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, teleme
   worker->access_log_ = std::make_unique<telemetry::AccessLog>(*worker->telemetry_);
   worker->shared_ = &shared;
   worker->unknown_source_ = std::make_unique<Source>(*worker->context_, shared, unknown_pod());
-  worker->loop().timers().arm(worker->housekeeping_, worker->loop().now() + kHousekeepingInterval);
+  worker->keep_house_at(worker->loop().now() + kHousekeepingInterval);
   return worker;
 }
 
@@ -248,18 +248,23 @@ void Worker::on_closed(Downstream& downstream) {
   Source& source = downstream.source();
   source.remove_connection();
   connections_.fetch_sub(1, std::memory_order_relaxed);
-  telemetry_->on_downstream_closed(source.pod().id, downstream.was_reset() ? telemetry::ConnectionResult::reset
-                                                                           : telemetry::ConnectionResult::closed);
+  telemetry_->on_downstream_closed(source.pod().id, downstream.result());
 }
 
 // What need not be done for each request: pools of endpoints that are gone, ejections to be counted, pods that left.
 void Worker::keep_house(base::TimePoint now) {
+  telemetry_->on_loop_lag(base::now() - housekeeping_due_);
   telemetry_->tick();
   for (auto& [id, source] : sources_) source->keep_house(now);
   unknown_source_->keep_house(now);
   for (auto& source : departed_) source->keep_house(now);
   std::erase_if(departed_, [](const auto& source) { return !source->has_connections(); });
-  loop().timers().arm(housekeeping_, now + kHousekeepingInterval);
+  keep_house_at(now + kHousekeepingInterval);
+}
+
+void Worker::keep_house_at(base::TimePoint when) {
+  housekeeping_due_ = when;
+  loop().timers().arm(housekeeping_, when);
 }
 
 }  // namespace proxy

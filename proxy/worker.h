@@ -72,6 +72,7 @@ class Worker {
   template <typename Condition>
   void begin_if(Condition condition);
   void keep_house(base::TimePoint now);
+  void keep_house_at(base::TimePoint when);
   void flush_log(base::TimePoint now);
 
   std::unique_ptr<telemetry::WorkerTelemetry> telemetry_;
@@ -92,6 +93,7 @@ class Worker {
   std::string date_;
   std::int64_t date_second_ = -1;
   engine::Timer housekeeping_;
+  base::TimePoint housekeeping_due_;
   engine::Timer log_flush_;
   std::unique_ptr<telemetry::AccessLog> access_log_;
   bool has_access_log_ = false;

@@ -50,13 +50,15 @@ inline constexpr Family kBreakerOpen{"fairlead_breaker_open", gauge,
                                      "1 while a limit towards the service is used up by some pod."};
 inline constexpr Family kBreakerInUse{"fairlead_breaker_in_use", gauge,
                                       "What counts against a limit towards the service, of all pods."};
-inline constexpr Family kBreakerRejects{"fairlead_breaker_rejects_total", counter, "Requests refused by a limit."};
+inline constexpr Family kBreakerRejects{"fairlead_breaker_rejects_total", counter,
+                                        "Requests that a limit refused, or (connections) made wait."};
 inline constexpr Family kEndpoints{"fairlead_endpoints", gauge, "Endpoints of the service, by state."};
 inline constexpr Family kEjections{"fairlead_ejections_total", counter, "Endpoints ejected."};
 inline constexpr Family kEjectionsSuppressed{"fairlead_ejections_suppressed_total", counter,
                                              "Ejections that were due but not made."};
 inline constexpr Family kRetries{"fairlead_retries_total", counter, "Retries, and retries that were refused."};
-inline constexpr Family kTimeouts{"fairlead_timeouts_total", counter, "Timeouts that ended a request or an attempt."};
+inline constexpr Family kTimeouts{"fairlead_timeouts_total", counter,
+                                  "Timeouts, by what took too long; idle: a pooled connection was not used."};
 inline constexpr Family kFaults{"fairlead_faults_injected_total", counter, "Faults injected by policy."};
 
 inline constexpr Family kBuildInfo{"fairlead_build_info", gauge, "Always 1; the version of the agent and the kernel."};
@@ -64,7 +66,7 @@ inline constexpr Family kProxyUp{"fairlead_proxy_up", gauge, "1 while the proxy 
 inline constexpr Family kProxyRestarts{"fairlead_proxy_restarts_total", counter,
                                        "Starts of the proxy after the first."};
 inline constexpr Family kLoopLag{"fairlead_event_loop_lag_seconds", histogram,
-                                 "How much later than due an event loop ran its timers."};
+                                 "How much later than due an event loop ran a timer."};
 inline constexpr Family kConfigGeneration{"fairlead_config_generation", gauge,
                                           "Generation of the configuration that the agent compiled last."};
 inline constexpr Family kProxyConfigGeneration{"fairlead_proxy_config_generation", gauge,

@@ -56,7 +56,8 @@ upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& 
   const config::Backend& wanted = snapshot->config->backends[index];
   std::unique_ptr<upstream::WorkerBackend>& backend = backends_[wanted.name];
   if (!backend) {
-    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(wanted.name), sockets_.get());
+    backend =
+        std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(wanted.name), pod_.id, sockets_.get());
   }
   // A request that still holds an older generation uses the newer pools.
   if (backend->generation() < snapshot->config->generation) {
@@ -75,7 +76,7 @@ upstream::WorkerBackend& Source::direct(const char* kind, const base::SocketAddr
     auto made = std::make_shared<config::Backend>();
     made->name = "PassthroughCluster";
     made->endpoints.push_back({.address = address, .weight = 1, .identity = {}});
-    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(key), sockets_.get());
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(key), pod_.id, sockets_.get());
     backend->refresh(made, *made, 0, 1, context_.loop->now());
   }
   return *backend;

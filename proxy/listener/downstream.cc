@@ -49,7 +49,8 @@ void Downstream::open(Accepted accepted) {
   socket_.open(std::move(accepted_.socket), worker_.context().buffers);
   state_ = State::waiting;
   close_after_flush_ = CloseMode::keep;
-  is_readable_ = has_ended_ = is_processing_ = is_draining_ = has_partial_head_ = has_served_ = is_broken_ = false;
+  is_readable_ = has_ended_ = is_processing_ = is_draining_ = has_partial_head_ = has_served_ = is_broken_ = is_late_ =
+      false;
   request_ = nullptr;
   partial_head_.reset();
   if (!worker_.loop().add(fd, *this)) close();
@@ -318,8 +319,14 @@ void Downstream::on_timer(base::TimePoint) {
   if (state_ == State::waiting) {
     worker_.on_wait_over(*this);
   } else {
+    is_late_ = state_ != State::lingering;
     close();
   }
+}
+
+telemetry::ConnectionResult Downstream::result() const {
+  if (is_late_) return telemetry::ConnectionResult::timeout;
+  return is_broken_ ? telemetry::ConnectionResult::reset : telemetry::ConnectionResult::closed;
 }
 
 void Downstream::arm_idle_timer() {

@@ -51,7 +51,8 @@ class Downstream final
   void take_arrived();
   void on_request_over(CloseMode close);
 
-  [[nodiscard]] bool was_reset() const { return is_broken_; }
+  // How it ended.
+  [[nodiscard]] telemetry::ConnectionResult result() const;
 
   // Stops after the request in progress; an idle connection closes now.
   void drain();
@@ -93,6 +94,7 @@ class Downstream final
   bool has_partial_head_ = false;
   bool has_served_ = false;  // some request has come on it
   bool is_broken_ = false;   // a send failed
+  bool is_late_ = false;     // idle, or slow to send a head or to take a reply
 };
 
 }  // namespace proxy

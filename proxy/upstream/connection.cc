@@ -26,7 +26,7 @@ void set_keepalive(int fd, const config::ConnectionPoolPolicy::Keepalive& keepal
 
 Connection::Connection(WorkerContext& context)
     : context_(context),
-      timer_(engine::Timer::calling<&Connection::on_connect_timeout>(*this)),
+      timer_(engine::Timer::calling<&Connection::on_timer>(*this)),
       lifetime_(engine::Timer::calling<&Connection::on_lifetime_over>(*this)) {}
 
 void Connection::open(EndpointPool& pool) {
@@ -34,7 +34,8 @@ void Connection::open(EndpointPool& pool) {
   user_ = nullptr;
   requests_ = 0;
   connect_error_ = 0;
-  is_readable_ = has_ended_ = is_draining_ = is_established_ = was_reset_ = false;
+  is_readable_ = has_ended_ = is_draining_ = is_established_ = false;
+  result_ = telemetry::ConnectionResult::closed;
   state_ = State::connecting;
 
   EventLoop& loop = *context_.loop;
@@ -147,11 +148,13 @@ void Connection::finish_connect(int error_number) {
   pool_->on_connected(*this);
 }
 
-void Connection::on_connect_timeout(base::TimePoint) {
+void Connection::on_timer(base::TimePoint) {
   if (state_ == State::connecting) {
     context_.telemetry.on_upstream_failed(telemetry::ConnectionResult::timeout);
     pool_->on_connect_failed(*this, {policy::ResetReason::connect_timeout, 0});
   } else if (state_ == State::idle) {
+    context_.telemetry.on_timeout(pool_->owner().service_id, telemetry::TimeoutKind::idle);
+    result_ = telemetry::ConnectionResult::timeout;
     close();
   }
 }
@@ -207,7 +210,7 @@ void Connection::read() {
 }
 
 void Connection::end(int error_number) {
-  was_reset_ = error_number != 0;
+  if (error_number != 0) result_ = telemetry::ConnectionResult::reset;
   const User::Next next = user_->on_upstream_end(error_number);
   if (state_ != State::busy || next == User::Next::more) return;
   user_ = nullptr;
@@ -235,8 +238,7 @@ void Connection::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
   if (is_established_) {
-    context_.telemetry.on_upstream_closed(was_reset_ ? telemetry::ConnectionResult::reset
-                                                     : telemetry::ConnectionResult::closed);
+    context_.telemetry.on_upstream_closed(result_);
   }
   user_ = nullptr;
   stop_waiting();

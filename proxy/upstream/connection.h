@@ -9,6 +9,7 @@
 #include "proxy/policy/limits.h"
 #include "proxy/policy/retry.h"
 #include "proxy/upstream/socket_stock.h"
+#include "telemetry/events.h"
 
 namespace proxy {
 struct WorkerContext;
@@ -90,8 +91,7 @@ class Connection final
   int start_connect(base::UniqueFd socket);
   void fail_later(int error_number);
   void finish_connect(int error_number);
-  void on_connect_timeout(base::TimePoint now);
-  void on_idle_timeout(base::TimePoint now);
+  void on_timer(base::TimePoint now);
   void on_lifetime_over(base::TimePoint now);
   void read();
   void end(int error_number);
@@ -116,7 +116,7 @@ class Connection final
   bool is_draining_ = false;  // no further request after this one
   bool is_reading_ = false;
   bool is_established_ = false;
-  bool was_reset_ = false;
+  ::telemetry::ConnectionResult result_ = ::telemetry::ConnectionResult::closed;
 };
 
 }  // namespace proxy::upstream

@@ -6,13 +6,13 @@ namespace proxy::upstream {
 
 EndpointPool::EndpointPool(WorkerContext& context, std::shared_ptr<SharedBackend> backend,
                            std::shared_ptr<SharedEndpoint> shared, const config::Endpoint& endpoint,
-                           const config::ConnectionPoolPolicy& policy, PodSockets* sockets)
+                           const config::ConnectionPoolPolicy& policy, Owner owner)
     : context_(context),
       backend_(std::move(backend)),
       shared_(std::move(shared)),
       endpoint_(endpoint),
       policy_(policy),
-      sockets_(sockets) {}
+      owner_(owner) {}
 
 EndpointPool::~EndpointPool() {
   while (!idle_.empty()) idle_.front().close();
@@ -33,7 +33,9 @@ EndpointPool::Outcome EndpointPool::new_stream(User& user, Connection*& connecti
   }
   ++pending_count_;
   pending_.push_back(user);
-  open_if_needed();
+  if (!open_if_needed()) {
+    context_.telemetry.on_limit_reject(owner_.service_id, telemetry::LimitKind::connections);
+  }
   return Outcome::pending;
 }
 
@@ -44,11 +46,11 @@ void EndpointPool::cancel_pending(User& user) {
 }
 
 // One connection for each request that waits, as far as maxConnections lets us; the first of a pool is always allowed.
-void EndpointPool::open_if_needed() {
+bool EndpointPool::open_if_needed() {
   while (pending_count_ > connecting_) {
     policy::AtomicLimit& limit = backend_->limits.connections;
     if (!limit.try_acquire(policy_.max_connections)) {
-      if (!connections_.empty() || !idle_.empty()) return;
+      if (!connections_.empty() || !idle_.empty()) return false;
       limit.acquire_unchecked();
     }
     Connection& connection = context_.connections.take(context_);
@@ -58,6 +60,7 @@ void EndpointPool::open_if_needed() {
     shared_->connections.fetch_add(1, std::memory_order_relaxed);
     connection.open(*this);
   }
+  return true;
 }
 
 bool EndpointPool::attach(Connection& connection, User& user) {
@@ -89,7 +92,9 @@ void EndpointPool::on_connected(Connection& connection) {
 // next, instead of waiting for the next failure.
 void EndpointPool::on_connect_failed(Connection& connection, const Failure& failure) {
   --connecting_;
-  connection.close();
+  // Its place is free for those who try again; it is closed last, or another one would be opened for those who wait.
+  connection.unlink();
+  connection.connection_permit_.release();
   Users failed;
   failed.swap(pending_);
   while (!failed.empty()) {
@@ -97,7 +102,7 @@ void EndpointPool::on_connect_failed(Connection& connection, const Failure& fail
     cancel_pending(user);
     user.on_connection_failed(failure);
   }
-  open_if_needed();
+  connection.close();
 }
 
 void EndpointPool::on_use_over(Connection& connection) {

@@ -14,12 +14,19 @@ struct WorkerContext;
 
 namespace proxy::upstream {
 
+// Whom connections are made for, and because of which service.
+struct Owner {
+  std::uint32_t pod_id = 0;
+  std::uint32_t service_id = 0;   // 0: an original destination
+  PodSockets* sockets = nullptr;  // where connections get their sockets; nullptr: they make them
+};
+
 // The connections of one worker to one endpoint on behalf of one source pod, and the requests that wait for one
 // (SEMANTICS 2.5, 2.11). Last in, first out.
 class EndpointPool {
  public:
   EndpointPool(WorkerContext& context, std::shared_ptr<SharedBackend> backend, std::shared_ptr<SharedEndpoint> shared,
-               const config::Endpoint& endpoint, const config::ConnectionPoolPolicy& policy, PodSockets* sockets);
+               const config::Endpoint& endpoint, const config::ConnectionPoolPolicy& policy, Owner owner);
   EndpointPool(const EndpointPool&) = delete;
   EndpointPool& operator=(const EndpointPool&) = delete;
   ~EndpointPool();
@@ -40,8 +47,11 @@ class EndpointPool {
   [[nodiscard]] SharedBackend& backend() { return *backend_; }
   [[nodiscard]] const config::ConnectionPoolPolicy& policy() const { return policy_; }
   [[nodiscard]] WorkerContext& context() { return context_; }
-  // Where connections get their sockets; nullptr: they make them.
-  [[nodiscard]] SocketStock* sockets(int family) { return sockets_ == nullptr ? nullptr : &sockets_->of(family); }
+  [[nodiscard]] const Owner& owner() const { return owner_; }
+  // nullptr: connections make their sockets.
+  [[nodiscard]] SocketStock* sockets(int family) const {
+    return owner_.sockets == nullptr ? nullptr : &owner_.sockets->of(family);
+  }
   [[nodiscard]] bool is_retired() const { return is_retired_; }
 
  private:
@@ -54,7 +64,8 @@ class EndpointPool {
   void on_use_over(Connection& connection);  // it is good for another use
   void on_closed(Connection& connection);
   void serve_pending(Connection& connection);
-  void open_if_needed();
+  // False when maxConnections kept a user waiting that would have got a connection.
+  bool open_if_needed();
   bool attach(Connection& connection, User& user);
 
   WorkerContext& context_;
@@ -62,7 +73,7 @@ class EndpointPool {
   std::shared_ptr<SharedEndpoint> shared_;
   config::Endpoint endpoint_;
   config::ConnectionPoolPolicy policy_;
-  PodSockets* sockets_;
+  Owner owner_;
   Connections connections_;  // all but idle ones
   Connections idle_;         // front: used last
   Users pending_;

@@ -4,8 +4,9 @@
 
 namespace proxy::upstream {
 
-WorkerBackend::WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, PodSockets* sockets)
-    : context_(context), shared_(std::move(shared)), sockets_(sockets) {}
+WorkerBackend::WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, std::uint32_t pod_id,
+                             PodSockets* sockets)
+    : context_(context), shared_(std::move(shared)), pod_id_(pod_id), sockets_(sockets) {}
 
 void WorkerBackend::refresh(std::shared_ptr<const void> owner, const config::Backend& backend, std::uint32_t service_id,
                             std::uint64_t generation, base::TimePoint sweeps_from) {
@@ -34,11 +35,11 @@ void WorkerBackend::refresh(std::shared_ptr<const void> owner, const config::Bac
     const auto shared_endpoint = std::find_if(shared_endpoints.begin(), shared_endpoints.end(),
                                               [&](const auto& each) { return each->address == endpoint.address; });
     // Another worker may have taken over a newer generation already; then this endpoint is known to this worker only.
-    pools.push_back(std::make_unique<EndpointPool>(context_, shared_,
-                                                   shared_endpoint != shared_endpoints.end()
-                                                       ? *shared_endpoint
-                                                       : std::make_shared<SharedEndpoint>(endpoint.address),
-                                                   endpoint, backend.policy.connection_pool, sockets_));
+    pools.push_back(std::make_unique<EndpointPool>(
+        context_, shared_,
+        shared_endpoint != shared_endpoints.end() ? *shared_endpoint
+                                                  : std::make_shared<SharedEndpoint>(endpoint.address),
+        endpoint, backend.policy.connection_pool, Owner{pod_id_, service_id, sockets_}));
   }
   for (std::unique_ptr<EndpointPool>& old : pools_) {
     if (old == nullptr) continue;

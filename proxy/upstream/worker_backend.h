@@ -15,7 +15,8 @@ namespace proxy::upstream {
 class WorkerBackend {
  public:
   // `sockets`: of the source pod's network namespace, nullptr for the node's.
-  WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, PodSockets* sockets);
+  WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, std::uint32_t pod_id,
+                PodSockets* sockets);
 
   // Follows a newer generation: pools of endpoints that stay are kept. `owner` keeps `backend` alive.
   void refresh(std::shared_ptr<const void> owner, const config::Backend& backend, std::uint32_t service_id,
@@ -35,6 +36,7 @@ class WorkerBackend {
  private:
   WorkerContext& context_;
   std::shared_ptr<SharedBackend> shared_;
+  std::uint32_t pod_id_;
   PodSockets* sockets_;
   std::shared_ptr<const void> owner_;
   const config::Backend* config_ = nullptr;

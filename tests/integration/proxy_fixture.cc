@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <stdexcept>
+#include <thread>
 
+#include "agent/telemetry/metrics_page.h"
 #include "config/compile/compile.h"
 #include "telemetry/shared_memory.h"
 
@@ -140,6 +142,24 @@ std::string ProxyTest::member(const std::string& line, const std::string& name) 
   const auto begin = at + key.size();
   const auto end = line[begin] == '"' ? line.find('"', begin + 1) + 1 : line.find_first_of(",}", begin);
   return line.substr(begin, end - begin);
+}
+
+std::optional<double> ProxyTest::sample(const std::string& name) const {
+  auto memory = ::telemetry::SharedMemory::open(std::move(*shards_->memory().duplicate_fd()));
+  agent::telemetry::MetricsPage metrics(std::move(*memory), identities_, {});
+  const std::string page = "\n" + metrics.render(agent::telemetry::negotiate({}), {}, base::now());
+  const auto at = page.find("\n" + name + " ");
+  if (at == std::string::npos) return std::nullopt;
+  return std::stod(page.substr(at + name.size() + 2));
+}
+
+bool ProxyTest::becomes(const std::string& name, double value) const {
+  const base::TimePoint deadline = base::now() + std::chrono::milliseconds(kLogPatience);
+  while (sample(name) != value) {
+    if (base::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 std::vector<ProxyTest::Ejection> ProxyTest::ejections() {

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,9 @@ class ProxyTest : public ::testing::Test {
   [[nodiscard]] std::uint64_t ejections_suppressed();
 
   [[nodiscard]] proxy::Server& server() { return *server_; }
+  // A sample of the metrics page, by its name and labels as they stand there; nothing when there is none.
+  [[nodiscard]] std::optional<double> sample(const std::string& name) const;
+  [[nodiscard]] bool becomes(const std::string& name, double value) const;
   // What the first worker counts.
   [[nodiscard]] const ::telemetry::WorkerCounters& counters() const { return shards_->memory().worker(0); }
 
