@@ -24,6 +24,7 @@ using base::UniqueFd;
 
 constexpr std::chrono::milliseconds kTrialDrain{300};
 constexpr std::chrono::seconds kDrain{5};
+constexpr std::chrono::milliseconds kLagInterval{500};
 
 // The program of this name beside the running one.
 std::string sibling(const char* name) {
@@ -73,7 +74,8 @@ telemetry::TrafficLabelSettings label_settings(const config::Settings& settings)
 
 }  // namespace
 
-Agent::Agent(Options options) : options_(std::move(options)), signals_(context_, SIGTERM, SIGINT, SIGHUP) {}
+Agent::Agent(Options options)
+    : options_(std::move(options)), signals_(context_, SIGTERM, SIGINT, SIGHUP), lag_timer_(context_) {}
 Agent::~Agent() = default;
 
 std::uint32_t Agent::workers() const {
@@ -106,6 +108,7 @@ Result<> Agent::start() {
     });
   }
   watch_signals();
+  watch_lag();
   return {};
 }
 
@@ -293,6 +296,7 @@ std::shared_ptr<const NodeView> Agent::view() const {
   view->proxy_generation = supervisor_->applied_generation();
   view->proxy_restarts = supervisor_->restarts();
   view->has_listeners = supervisor_->is_listening();
+  view->loop_lag = loop_lag_;
   return view;
 }
 
@@ -308,10 +312,11 @@ Result<> Agent::start_admin() {
 }
 
 void Agent::answer_admin(std::function<void(admin::Snapshot)> answer) {
-  admin::Snapshot snapshot{.view = view(), .backends = {}, .verdicts = {}, .maps = {}};
+  admin::Snapshot snapshot{.view = view(), .backends = {}, .verdicts = {}, .maps = {}, .programs = {}};
   if (redirection_) {
     if (auto verdicts = redirection_->datapath().verdicts()) snapshot.verdicts = std::move(*verdicts);
     snapshot.maps = redirection_->datapath().map_use();
+    snapshot.programs = redirection_->datapath().program_use();
   }
   supervisor_->request_status([snapshot = std::move(snapshot), answer = std::move(answer)](auto backends) mutable {
     snapshot.backends = std::move(backends);
@@ -364,6 +369,15 @@ void Agent::watch_signals() {
     open_access_log();  // after a rotation
     reload();
     watch_signals();
+  });
+}
+
+void Agent::watch_lag() {
+  lag_timer_.expires_after(kLagInterval);
+  lag_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    loop_lag_.observe(base::now() - lag_timer_.expiry());
+    watch_lag();
   });
 }
 

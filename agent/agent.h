@@ -47,6 +47,7 @@ class Agent {
   void watch(std::unique_ptr<boost::asio::posix::stream_descriptor>& descriptor, int fd,
              std::function<void()> on_readable);
   void watch_signals();
+  void watch_lag();
   void on_applied(std::uint64_t generation);
   void stop();
   [[nodiscard]] std::uint32_t workers() const;
@@ -54,6 +55,8 @@ class Agent {
   Options options_;
   boost::asio::io_context context_;
   boost::asio::signal_set signals_;
+  boost::asio::steady_timer lag_timer_;
+  telemetry::LoopLag loop_lag_;
   std::optional<RuntimeDir> runtime_dir_;
 
   // documents

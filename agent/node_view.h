@@ -47,6 +47,7 @@ struct NodeView {
   std::uint64_t proxy_generation = 0;
   std::array<std::uint64_t, 4> proxy_restarts{};  // by telemetry::RestartReason
   bool has_listeners = false;                     // 15001 is being listened on
+  telemetry::LoopLag loop_lag;                    // of the main thread
 };
 
 }  // namespace agent

@@ -353,7 +353,11 @@ telemetry::NodeState node_state(const Snapshot& snapshot) {
   for (const Datapath::MapUse& map : snapshot.maps) {
     state.maps.push_back({std::string(map.name), map.entries, map.max_entries});
   }
+  for (const Datapath::ProgramUse& program : snapshot.programs) {
+    state.programs.push_back({std::string(program.name), program.is_attached});
+  }
   if (snapshot.backends) add_services(snapshot, state);
+  state.agent_loop_lag = view.loop_lag;
   state.agent_pid = ::getpid();
   state.proxy_pid = view.proxy_pid;
   return state;

@@ -19,6 +19,7 @@ struct Snapshot {
   std::optional<std::vector<config::BackendStatus>> backends;  // none: no proxy answers
   std::vector<Datapath::Verdict> verdicts;                     // empty without redirection
   std::vector<Datapath::MapUse> maps;
+  std::vector<Datapath::ProgramUse> programs;
 };
 
 // Asks the main thread; `answer` is called there. Callable from any thread.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <vector>
 
@@ -14,6 +15,8 @@ namespace agent::cgroup_links {
 namespace {
 
 using base::UniqueFd;
+
+constexpr std::size_t kMostPrograms = 64;  // the kernel's limit for one hook of a cgroup
 
 std::string pin_of(const Hook& hook, const std::string& folder) { return folder + "/" + hook.program; }
 
@@ -82,6 +85,17 @@ base::Result<> detach(std::span<const Hook> hooks, const std::string& folder) {
     return base::fail_errno("remove " + folder);
   }
   return {};
+}
+
+bool is_attached(const Hook& hook, const bpf_object* object, int cgroup) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  const int program = ::bpf_program__fd(::bpf_object__find_program_by_name(object, hook.program));
+  if (::bpf_obj_get_info_by_fd(program, &info, &size) != 0) return false;
+  std::array<std::uint32_t, kMostPrograms> ids{};
+  std::uint32_t count = ids.size();
+  if (::bpf_prog_query(cgroup, hook.type, 0, nullptr, ids.data(), &count) != 0) return false;
+  return std::find(ids.begin(), ids.begin() + count, info.id) != ids.begin() + count;
 }
 
 bool is_cgroup_gone(std::span<const Hook> hooks, const std::string& folder) {

@@ -28,6 +28,9 @@ base::Result<> attach(std::span<const Hook> hooks, const bpf_object* object, Cgr
 // In the order of `hooks`: when this returns, none of the programs runs any more. Good when there is nothing.
 base::Result<> detach(std::span<const Hook> hooks, const std::string& folder);
 
+// Asks the kernel which programs the cgroup has.
+bool is_attached(const Hook& hook, const bpf_object* object, int cgroup);
+
 // The kernel takes the programs off a cgroup that is removed; the pins stay.
 bool is_cgroup_gone(std::span<const Hook> hooks, const std::string& folder);
 

@@ -16,8 +16,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <optional>
-#include <set>
 #include <unordered_set>
 #include <utility>
 
@@ -183,8 +183,8 @@ struct Datapath::State {
   std::string folder;  // of this version
   Skeleton skeleton;
   std::unordered_set<SocketAddress> destinations;  // as they are in the kernel
-  std::set<std::uint64_t> claimed;
-  bool has_claimed_proxy = false;
+  std::map<std::uint64_t, std::string> claimed;    // cgroup's folder by id
+  std::string proxy_cgroup;                        // empty: not claimed
 
   [[nodiscard]] std::string links_of(std::uint64_t id) const { return folder + "/links/" + std::to_string(id); }
   [[nodiscard]] Result<> set_active(std::uint64_t id, bool is_active) const;
@@ -305,7 +305,7 @@ Result<std::uint64_t> Datapath::attach_workload(const std::string& path) {
     return base::fail(attached.error().code, attached.error().message + " " + path);
   }
   if (auto activated = state_->set_active(id, true); !activated) return tl::unexpected(activated.error());
-  state_->claimed.insert(id);
+  state_->claimed[id] = path;
   return id;
 }
 
@@ -321,7 +321,7 @@ Result<> Datapath::attach_proxy(const std::string& path) {
   auto attached = cgroup_links::attach(kProxyHooks, state_->skeleton->obj, {cgroup->fd.get(), cgroup->id},
                                        state_->folder + "/proxy");
   if (!attached) return base::fail(attached.error().code, attached.error().message + " " + path);
-  state_->has_claimed_proxy = true;
+  state_->proxy_cgroup = path;
   return {};
 }
 
@@ -341,7 +341,7 @@ Result<> Datapath::drop_unclaimed() {
     if (!id || state_->claimed.contains(*id)) continue;
     if (auto detached = state_->detach(*id); !detached) return detached;
   }
-  if (!state_->has_claimed_proxy) {
+  if (state_->proxy_cgroup.empty()) {
     if (auto detached = cgroup_links::detach(kProxyHooks, state_->folder + "/proxy"); !detached) return detached;
   }
   for (const std::string& name : pins::list(state_->options.pins)) {
@@ -370,6 +370,26 @@ std::vector<Datapath::MapUse> Datapath::map_use() const {
   MapUse handshakes{.name = "handshakes", .max_entries = bpf_map__max_entries(maps.reservations)};
   for_each_key<std::uint64_t>(bpf_map__fd(maps.reservations), [&](const auto&) { ++handshakes.entries; });
   return {{"destinations", state_->destinations.size(), bpf_map__max_entries(maps.destinations)}, handshakes};
+}
+
+std::vector<Datapath::ProgramUse> Datapath::program_use() const {
+  std::vector<OpenCgroup> workloads, proxy;
+  for (const auto& [id, path] : state_->claimed) {
+    if (auto cgroup = open_cgroup(path); cgroup && cgroup->id == id) workloads.push_back(std::move(*cgroup));
+  }
+  if (auto cgroup = open_cgroup(state_->proxy_cgroup)) proxy.push_back(std::move(*cgroup));
+  std::vector<ProgramUse> programs;
+  const auto ask = [&](std::span<const Hook> hooks, const std::vector<OpenCgroup>& cgroups) {
+    if (cgroups.empty()) return;
+    for (const Hook& hook : hooks) {
+      programs.push_back({hook.program, std::all_of(cgroups.begin(), cgroups.end(), [&](const OpenCgroup& cgroup) {
+                            return cgroup_links::is_attached(hook, state_->skeleton->obj, cgroup.fd.get());
+                          })});
+    }
+  };
+  ask(kCallerHooks, workloads);
+  ask(kProxyHooks, proxy);
+  return programs;
 }
 
 Result<> Datapath::remove(const std::string& pins) {

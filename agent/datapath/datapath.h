@@ -77,6 +77,14 @@ class Datapath {
   };
   [[nodiscard]] std::vector<MapUse> map_use() const;
 
+  // The kernel's answer: is each program attached to all cgroups that were attached through this object (and are still
+  // there)? Without any such cgroup nothing is said of the program.
+  struct ProgramUse {
+    std::string_view name;
+    bool is_attached = false;
+  };
+  [[nodiscard]] std::vector<ProgramUse> program_use() const;
+
   // Ends redirection and removes every pin. Good when there is none.
   static base::Result<> remove(const std::string& pins = kPins);
 

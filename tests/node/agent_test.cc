@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/mounts.h"
 #include "base/unique_fd.h"
+#include "bpf/abi.h"
 #include "tests/support/fake_upstream.h"
 #include "tests/support/http_client.h"
 
@@ -245,6 +246,30 @@ TEST_F(Host, AChangedDocumentIsInForceAndABadOneIsNot) {
   EXPECT_EQ(ask_as_workload(), "418 through the proxy") << "the last good version";
   write_document("policy", abort_with(503));
   EXPECT_TRUE(becomes("503 through the proxy"));
+}
+
+TEST_F(Host, TheMetricsPageShowsWhatTheKernelAndTheLoopsDo) {
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  std::string page = metrics();
+  for (const char* const program : {"create", "connect4", "connect6", "getpeername4", "getpeername6", "release",
+                                    "caller_events", "getsockopt", "accept_events"}) {
+    EXPECT_THAT(page, HasSubstr("fairlead_bpf_program_attached{program=\"" + std::string(program) + "\"} 1\n"));
+  }
+  for (const char* const loop : {R"(process="agent",worker="0")", R"(process="proxy",worker="0")"}) {
+    const std::string count = "fairlead_event_loop_lag_seconds_count{" + std::string(loop) + "} ";
+    EXPECT_TRUE(wait_until([&] {
+      const std::string now = metrics();
+      const auto at = now.find(count);
+      return at != std::string::npos && now[at + count.size()] != '0';
+    })) << loop;
+  }
+  // What somebody has taken off by hand is noticed.
+  const std::string links = "/sys/fs/bpf/fairlead/v" + std::to_string(FAIRLEAD_ABI_VERSION) + "/links";
+  ASSERT_TRUE(fs::remove(fs::directory_iterator(links)->path() / "connect6"));
+  EXPECT_TRUE(wait_until(
+      [] { return metrics().find("fairlead_bpf_program_attached{program=\"connect6\"} 0\n") != std::string::npos; }));
+  EXPECT_THAT(metrics(), HasSubstr("fairlead_bpf_program_attached{program=\"connect4\"} 1\n"));
 }
 
 // HTTP/2 without a policy's help: a service's address belongs to nobody, so the bytes go to one of its endpoints.
