@@ -1,6 +1,7 @@
 #include "proxy/sandbox/sandbox.h"
 
 #include <grp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/capability.h>
 #include <sys/ioctl.h>
@@ -10,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <initializer_list>
 #include <memory>
+#include <vector>
 
 #include "proxy/sandbox/proxy_user.h"
 
@@ -54,8 +55,8 @@ constexpr std::initializer_list<int> kAllowed = {
     SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
     // event loops, timers, threads
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(eventfd2),
-    SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(signalfd4), SCMP_SYS(futex), SCMP_SYS(clone),
-    SCMP_SYS(clone3), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(signalfd4), SCMP_SYS(futex),
+    SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
     SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(restart_syscall),
     SCMP_SYS(gettimeofday), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigtimedwait),
@@ -69,6 +70,28 @@ scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
   return {argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
+struct Rule {
+  int call;
+  std::vector<scmp_arg_cmp> arguments;
+};
+
+// What is allowed with some arguments only.
+std::vector<Rule> conditional_rules() {
+  const scmp_arg_cmp stream = masked(1, 0xf, SOCK_STREAM);
+  const scmp_arg_cmp not_executable = masked(2, PROT_EXEC, 0);
+  // A new user namespace comes with every capability.
+  constexpr scmp_datum_t kNamespaces =
+      CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+  return {{SCMP_SYS(socket), {equals(0, AF_UNIX), stream}},
+          {SCMP_SYS(socket), {equals(0, AF_INET), stream}},
+          {SCMP_SYS(socket), {equals(0, AF_INET6), stream}},
+          {SCMP_SYS(mmap), {not_executable}},
+          {SCMP_SYS(mprotect), {not_executable}},
+          {SCMP_SYS(clone), {masked(0, kNamespaces | CLONE_THREAD, CLONE_THREAD)}},
+          {SCMP_SYS(ioctl), {equals(1, FIONBIO)}},       // Asio makes descriptors non-blocking
+          {SCMP_SYS(prctl), {equals(0, PR_SET_NAME)}}};  // pthread_setname_np
+}
+
 Result<> check(int status, const char* what) {
   if (status != 0) return base::fail_errno(what, -status);
   return {};
@@ -78,28 +101,13 @@ Result<> add_rules(scmp_filter_ctx filter) {
   for (const int call : kAllowed) {
     if (auto added = check(::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0), "seccomp rule"); !added) return added;
   }
-  for (const int family : {AF_UNIX, AF_INET, AF_INET6}) {
-    const std::array<scmp_arg_cmp, 2> arguments = {equals(0, static_cast<scmp_datum_t>(family)),
-                                                   masked(1, 0xf, SOCK_STREAM)};
-    const int status = ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, arguments.data());
-    if (auto added = check(status, "seccomp rule for socket"); !added) return added;
+  for (const auto& [call, arguments] : conditional_rules()) {
+    const int status = ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, static_cast<unsigned>(arguments.size()),
+                                                arguments.data());
+    if (auto added = check(status, "seccomp rule with arguments"); !added) return added;
   }
-  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
-    const scmp_arg_cmp not_executable = masked(2, PROT_EXEC, 0);
-    const int status = ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &not_executable);
-    if (auto added = check(status, "seccomp rule for memory"); !added) return added;
-  }
-  // Only making a descriptor non-blocking, which Asio does.
-  const scmp_arg_cmp non_blocking = equals(1, FIONBIO);
-  if (auto added = check(::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &non_blocking),
-                         "seccomp rule for ioctl");
-      !added) {
-    return added;
-  }
-  // Only naming a thread, which pthread_setname_np does.
-  const scmp_arg_cmp set_name = equals(0, PR_SET_NAME);
-  return check(::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &set_name),
-               "seccomp rule for prctl");
+  // Its flags are in memory, where a filter cannot look. Told that there is none, the C library takes clone.
+  return check(::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "seccomp rule for clone3");
 }
 
 Result<> filter_system_calls() {

@@ -7,8 +7,8 @@ namespace proxy {
 
 // Gives up, for this process and for good: its user (when root; see proxy_user.h), every capability, supplementary
 // groups, gaining privileges by execve, core dumps, being traced by its own user, and every system call that is not on
-// the list of sandbox.cc. A refused call fails with EPERM, so a slip degrades instead of ending every connection of the
-// node. REQUIRES: called before other threads exist.
+// the list of sandbox.cc, such as one that opens a file or makes a process. A refused call fails with EPERM, so a slip
+// degrades instead of ending every connection of the node. REQUIRES: called before other threads exist.
 base::Result<> enter_sandbox();
 
 }  // namespace proxy
