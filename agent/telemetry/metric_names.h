@@ -56,7 +56,7 @@ inline constexpr Family kEndpoints{"fairlead_endpoints", gauge, "Endpoints of th
 inline constexpr Family kEjections{"fairlead_ejections_total", counter, "Endpoints ejected."};
 inline constexpr Family kEjectionsSuppressed{"fairlead_ejections_suppressed_total", counter,
                                              "Ejections that were due but not made."};
-inline constexpr Family kRetries{"fairlead_retries_total", counter, "Retries, and retries that were refused."};
+inline constexpr Family kRetries{"fairlead_retries_total", counter, "Retries by how they ended; limit, budget, deadline: those that were not made."};
 inline constexpr Family kTimeouts{"fairlead_timeouts_total", counter,
                                   "Timeouts, by what took too long; idle: a pooled connection was not used."};
 inline constexpr Family kFaults{"fairlead_faults_injected_total", counter, "Faults injected by policy."};

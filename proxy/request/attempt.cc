@@ -248,6 +248,10 @@ void Request::end_attempt(AttemptOutcome outcome, std::uint16_t status, std::uin
   const bool was_sent = is_active_;
   if (is_active_) pool_->shared().active_requests.fetch_sub(1, std::memory_order_relaxed);
   is_active_ = false;
+  if (attempts_ > 1) {
+    worker_.telemetry().on_retry(service_id(), outcome == AttemptOutcome::success ? telemetry::RetryOutcome::success
+                                                                                  : telemetry::RetryOutcome::failure);
+  }
   if (workload_ == nullptr) return;
   worker_.telemetry().on_attempt(
       {.config = pinned_->snapshot->config.get(),

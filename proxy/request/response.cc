@@ -94,8 +94,6 @@ upstream::User::Progress Request::on_response_head(char* data, std::size_t size,
       const bool is_reusable = !has_body && response_.is_keep_alive && is_complete_;
       return {head_at + response_.size, is_reusable ? Next::release : Next::close};
     }
-  } else if (attempts_ > 1) {
-    worker_.telemetry().on_retry(service_id(), telemetry::RetryOutcome::success);
   }
   retry_permit_.release();
   if (complete_at_ != base::TimePoint{}) {
@@ -207,9 +205,6 @@ void Request::reply_reset(ResetReason reason, int error_number) {
     details_ += "|" + upstream_failure_;
   }
   details_ += "}";
-  if (attempts_ > 1 && (flags_ & telemetry::kUpstreamRetryLimitExceeded) == 0) {
-    worker_.telemetry().on_retry(service_id(), telemetry::RetryOutcome::failure);
-  }
   reply_locally({.status = text.status,
                  .body = body,
                  .flags = text.flag,

@@ -77,6 +77,23 @@ TEST_F(CountingTest, ARequestThatMaxConnectionsKeepsWaitingIsCounted) {
   EXPECT_EQ(second.receive().status(), 200);
 }
 
+TEST_F(CountingTest, EachRetryCountsOnceByHowItEnded) {
+  add_upstream(support::in_order(
+      {support::reply({.status = 503}), support::reply({.status = 503}), support::reply(),  // two retries
+       support::reply({.status = 503}), support::reply({.status = 503}), support::reply({.status = 503})}));
+  start(
+      virtual_service("[{retries: {attempts: 2, retryOn: 5xx, backoff: 1ms}, "
+                      "route: [{destination: {host: greeter-service}}]}]"));
+  EXPECT_EQ(get().status(), 200);
+  EXPECT_THAT(sample(of_greeter("fairlead_retries_total", "outcome", "failure")), Optional(1));
+  EXPECT_THAT(sample(of_greeter("fairlead_retries_total", "outcome", "success")), Optional(1));
+  EXPECT_THAT(sample(of_greeter("fairlead_retries_total", "outcome", "limit")), Optional(0));
+  EXPECT_EQ(get().status(), 503);
+  EXPECT_THAT(sample(of_greeter("fairlead_retries_total", "outcome", "failure")), Optional(3));
+  EXPECT_THAT(sample(of_greeter("fairlead_retries_total", "outcome", "success")), Optional(1));
+  EXPECT_THAT(sample(of_greeter("fairlead_retries_total", "outcome", "limit")), Optional(1));
+}
+
 TEST_F(CountingTest, EachWorkerMeasuresHowLateItsTimersRun) {
   add_upstream();
   start("", 2);
