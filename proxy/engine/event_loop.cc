@@ -21,6 +21,7 @@ class DeferredList {
   void push(Deferred& deferred) {
     if (!deferred.deferred_.is_linked()) list_.push_back(deferred);
   }
+  [[nodiscard]] bool is_empty() const { return list_.empty(); }
   void run(Deferred::When when) {
     while (!list_.empty()) {
       Deferred& deferred = list_.front();
@@ -73,8 +74,10 @@ struct EventLoop::Impl {
 
   void finish_turn() {
     wheel.advance(now);
-    between_events.run(Deferred::When::between_events);
-    at_end_of_turn.run(Deferred::When::end_of_turn);
+    do {
+      between_events.run(Deferred::When::between_events);
+      at_end_of_turn.run(Deferred::When::end_of_turn);
+    } while (!between_events.is_empty());
     if (end_of_turn) end_of_turn();
     arm_timer();
   }
@@ -107,6 +110,7 @@ base::Result<std::unique_ptr<EventLoop>> EventLoop::create() {
 
 void EventLoop::run() {
   impl_->now = base::now();
+  impl_->finish_turn();  // what was deferred and armed before there was a turn
   impl_->wait();
   impl_->context.run();
 }

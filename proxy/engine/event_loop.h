@@ -58,7 +58,7 @@ class EventLoop {
   void remove(int fd);
 
   // Between two events / when the turn's events are all done. Recycling belongs to the end of the turn: an event of the
-  // same batch may still name the object. At most once until it has run.
+  // same batch may still name the object. At most once until it has run. All of it has run before the thread sleeps.
   void defer(Deferred& deferred);
   void defer_to_end_of_turn(Deferred& deferred);
   // Called when a turn's events are done and before the thread sleeps.
