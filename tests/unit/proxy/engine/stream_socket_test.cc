@@ -1,0 +1,255 @@
+#include "proxy/engine/stream_socket.h"
+
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "tests/unit/proxy/engine/socket_pair.h"
+
+namespace proxy::engine {
+namespace {
+
+// As if by a connection; what is sent stays at the far end until the test reads it.
+class StreamSocketTest : public ::testing::Test {
+ protected:
+  StreamSocketTest() {
+    const int small = 4096;
+    EXPECT_EQ(::setsockopt(pair_.near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    socket_.open(std::move(pair_.near), buffers_);
+  }
+
+  IoStatus send(std::vector<std::string> parts) {
+    std::vector<iovec> vectors;
+    vectors.reserve(parts.size());
+    for (std::string& part : parts) vectors.push_back({part.data(), part.size()});
+    return socket_.send(vectors);  // `parts` ends here: what is queued must be a copy
+  }
+  // Reads at the far end and flushes in turn.
+  std::string drain() {
+    std::string all = read_all(pair_.far.get());
+    for (IoStatus status = IoStatus::blocked; status == IoStatus::blocked;) {
+      status = socket_.flush();
+      EXPECT_NE(status, IoStatus::failed);
+      all += read_all(pair_.far.get());
+    }
+    return all;
+  }
+
+  BufferPool buffers_;
+  SocketPair pair_;
+  StreamSocket socket_;
+};
+
+// Bytes of which no two stretches are the same.
+std::string numbered(std::size_t size) {
+  std::string text;
+  for (int i = 0; text.size() < size; ++i) text += std::to_string(i) + ",";
+  text.resize(size);
+  return text;
+}
+
+TEST_F(StreamSocketTest, SendsAllPartsInTheirOrderAndKeepsNothing) {
+  EXPECT_TRUE(socket_.has_sent_nothing());
+  EXPECT_EQ(send({"head\r\n", "", "body"}), IoStatus::done);
+  EXPECT_EQ(read_all(pair_.far.get()), "head\r\nbody");
+  EXPECT_EQ(socket_.queued_bytes(), 0U);
+  EXPECT_EQ(socket_.sent_bytes(), 10U);
+  EXPECT_FALSE(socket_.has_sent_nothing());
+}
+
+TEST_F(StreamSocketTest, KeepsWhatTheKernelDoesNotTakeWhereverItIsCut) {
+  const std::string all = numbered(300'000);
+  for (const std::size_t part : {1'000UL, 4'096UL, 70'000UL, 299'999UL}) {
+    std::vector<std::string> parts;
+    for (std::size_t at = 0; at < all.size(); at += part) parts.push_back(all.substr(at, part));
+    const std::uint64_t before = socket_.sent_bytes();
+    EXPECT_EQ(send(parts), IoStatus::blocked) << part;
+    EXPECT_EQ(socket_.queued_bytes(), all.size() - (socket_.sent_bytes() - before)) << part;
+    EXPECT_LT(socket_.queued_bytes(), all.size()) << part;
+    EXPECT_TRUE(drain() == all) << part;
+    EXPECT_EQ(socket_.queued_bytes(), 0U);
+    EXPECT_EQ(socket_.sent_bytes() - before, all.size());
+  }
+}
+
+TEST_F(StreamSocketTest, WhatComesLaterWaitsBehindWhatIsQueued) {
+  const std::string first = numbered(200'000);
+  ASSERT_EQ(send({first}), IoStatus::blocked);
+  std::string arrived = read_all(pair_.far.get());  // there is room again, but the queue goes first
+  EXPECT_EQ(send({"second"}), IoStatus::blocked);
+  EXPECT_TRUE(read_all(pair_.far.get()).empty());
+  arrived += drain();
+  EXPECT_TRUE(arrived == first + "second");
+  EXPECT_EQ(send({"third"}), IoStatus::done);
+}
+
+// A slow peer of a long body: the queue is never empty, and what has gone out is not kept.
+TEST_F(StreamSocketTest, AQueueThatNeverEmptiesLosesNothing) {
+  const std::string chunk = numbered(50'000);
+  std::string sent, arrived;
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_EQ(send({chunk}), IoStatus::blocked);
+    sent += chunk;
+    while (socket_.queued_bytes() > 10'000) {
+      arrived += read_all(pair_.far.get());
+      ASSERT_EQ(socket_.flush(), IoStatus::blocked);
+    }
+    ASSERT_GT(socket_.queued_bytes(), 0U);
+  }
+  arrived += drain();
+  EXPECT_TRUE(arrived == sent);
+}
+
+TEST_F(StreamSocketTest, FlushingNothingIsDone) { EXPECT_EQ(socket_.flush(), IoStatus::done); }
+
+TEST_F(StreamSocketTest, TellsBytesFromNothingThereFromTheEnd) {
+  std::array<char, 8> into{};
+  errno = 0;
+  EXPECT_EQ(socket_.receive(into.data(), into.size()), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  pair_.write_from_far("hello, world");
+  EXPECT_EQ(socket_.receive(into.data(), into.size()), 8);
+  EXPECT_EQ(socket_.receive(into.data(), into.size()), 4);
+  pair_.far.reset();
+  EXPECT_EQ(socket_.receive(into.data(), into.size()), 0);
+}
+
+TEST_F(StreamSocketTest, EndsItsOwnBytesAndStillHearsThePeer) {
+  ASSERT_EQ(send({"request"}), IoStatus::done);
+  socket_.shutdown_send();
+  std::array<char, 16> into{};
+  EXPECT_EQ(::recv(pair_.far.get(), into.data(), into.size(), 0), 7);
+  EXPECT_EQ(::recv(pair_.far.get(), into.data(), into.size(), 0), 0);
+  pair_.write_from_far("answer");
+  EXPECT_EQ(socket_.receive(into.data(), into.size()), 6);
+}
+
+TEST_F(StreamSocketTest, SendsOnAfterThePeerHasEndedItsBytes) {
+  ::shutdown(pair_.far.get(), SHUT_WR);
+  std::array<char, 16> into{};
+  EXPECT_EQ(socket_.receive(into.data(), into.size()), 0);
+  EXPECT_EQ(send({"answer"}), IoStatus::done);
+  EXPECT_EQ(read_all(pair_.far.get()), "answer");
+}
+
+TEST_F(StreamSocketTest, TheEndWaitsForWhatIsQueued) {
+  const std::string body = numbered(200'000);
+  ASSERT_EQ(send({body}), IoStatus::blocked);
+  socket_.shutdown_send();
+  std::string arrived = read_all(pair_.far.get());
+  std::array<char, 1> into{};
+  EXPECT_EQ(::recv(pair_.far.get(), into.data(), into.size(), 0), -1) << "an end in the middle of the body";
+  arrived += drain();
+  EXPECT_TRUE(arrived == body);
+  EXPECT_EQ(::recv(pair_.far.get(), into.data(), into.size(), 0), 0);
+}
+
+TEST_F(StreamSocketTest, SendingToAClosedPeerFailsWithoutASignal) {
+  const std::string body = numbered(200'000);
+  ASSERT_EQ(send({body}), IoStatus::blocked);
+  pair_.far.reset();
+  EXPECT_EQ(socket_.flush(), IoStatus::failed);
+
+  SocketPair other;
+  socket_.open(std::move(other.near), buffers_);
+  other.far.reset();
+  EXPECT_EQ(send({"x"}), IoStatus::failed);
+  EXPECT_TRUE(socket_.has_sent_nothing());
+}
+
+TEST_F(StreamSocketTest, AnotherConnectionBeginsWithNothingOfTheLast) {
+  ASSERT_EQ(send({numbered(200'000)}), IoStatus::blocked);
+  socket_.shutdown_send();
+  socket_.close();
+  EXPECT_FALSE(socket_.is_open());
+  EXPECT_EQ(socket_.queued_bytes(), 0U);
+
+  SocketPair next;
+  socket_.open(std::move(next.near), buffers_);
+  EXPECT_TRUE(socket_.has_sent_nothing());
+  EXPECT_EQ(send({"first"}), IoStatus::done);
+  EXPECT_EQ(socket_.flush(), IoStatus::done);
+  EXPECT_EQ(send({" second"}), IoStatus::done) << "the last connection's end must not end this one";
+  EXPECT_EQ(read_all(next.far.get()), "first second");
+}
+
+// TCP, because a unix socket knows no reset.
+struct TcpPair {
+  TcpPair() {
+    const base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(listener.get(), generic, size), 0);
+    EXPECT_EQ(::listen(listener.get(), 1), 0);
+    EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
+    client.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    EXPECT_EQ(::connect(client.get(), generic, size), 0);
+    server.reset(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    EXPECT_TRUE(server);
+  }
+  base::UniqueFd client;
+  base::UniqueFd server;
+};
+
+void wait_for_any_event(int fd) {
+  pollfd entry{.fd = fd, .events = POLLIN};
+  EXPECT_EQ(::poll(&entry, 1, 10'000), 1);
+}
+
+TEST(StreamSocket, SeesTheResetOfThePeer) {
+  TcpPair pair;
+  BufferPool buffers;
+  StreamSocket socket;
+  socket.open(std::move(pair.client), buffers);
+  close_with_reset(std::move(pair.server));
+  wait_for_any_event(socket.fd());
+  std::array<char, 8> into{};
+  EXPECT_EQ(socket.receive(into.data(), into.size()), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  std::array<char, 1> byte{'x'};
+  std::array<iovec, 1> parts{{{byte.data(), byte.size()}}};
+  EXPECT_EQ(socket.send(parts), IoStatus::failed);
+}
+
+TEST(StreamSocket, AnOrdinaryCloseIsAnEndForThePeer) {
+  TcpPair pair;
+  BufferPool buffers;
+  StreamSocket socket;
+  socket.open(std::move(pair.client), buffers);
+  socket.close();
+  wait_for_any_event(pair.server.get());
+  std::array<char, 8> into{};
+  EXPECT_EQ(::recv(pair.server.get(), into.data(), into.size(), 0), 0);
+}
+
+TEST(BufferPool, LendsTheSameBufferAgainEmptyWithItsCapacity) {
+  BufferPool pool;
+  const std::string* first = nullptr;
+  {
+    const Buffer buffer = pool.take();
+    buffer->append(10'000, 'x');
+    first = buffer.get();
+  }
+  const Buffer again = pool.take();
+  EXPECT_EQ(again.get(), first);
+  EXPECT_TRUE(again->empty());
+  EXPECT_GE(again->capacity(), 10'000U);
+  EXPECT_NE(pool.take().get(), first) << "lent out already";
+}
+
+TEST(BufferPool, GivesALargeBufferBackToTheHeap) {
+  BufferPool pool;
+  pool.take()->append(1 << 20, 'x');
+  EXPECT_LT(pool.take()->capacity(), std::size_t{1} << 20);
+}
+
+}  // namespace
+}  // namespace proxy::engine
