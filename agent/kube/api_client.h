@@ -11,10 +11,6 @@
 #include "agent/kube/api_error.h"
 #include "agent/kube/credentials.h"
 
-namespace boost::asio {
-class io_context;
-}
-
 namespace agent::kube {
 
 struct ApiTimeouts {

@@ -217,7 +217,7 @@ Reflector::~Reflector() {
 
 void Reflector::start() {
   asio::co_spawn(impl_->context, Impl::run(impl_),
-                 [name = to_string(impl_->state.resource())](std::exception_ptr error) {
+                 [name = to_string(impl_->state.resource())](const std::exception_ptr& error) {
                    if (!error) return;
                    try {
                      std::rethrow_exception(error);

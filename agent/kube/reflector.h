@@ -11,7 +11,7 @@
 #include "base/clock.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): Asio's own
 }
 
 namespace agent::kube {

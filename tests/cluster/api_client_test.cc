@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "agent/kube/objects.h"
+#include "base/clock.h"
 #include "tests/cluster/control_plane.h"
 
 namespace agent::kube {
@@ -73,6 +75,25 @@ TEST(ApiServer, KnowsAnAgentByItsServiceAccount) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().status, 403U);
   EXPECT_THAT(refused.error().message, HasSubstr("system:serviceaccount:" + home.name() + ":agent"));
+}
+
+TEST(ApiServer, TakesAnEventAboutAnObject) {
+  ControlPlane control_plane;
+  const TestNamespace home(control_plane);
+  control_plane.create(home.path("/configmaps"), R"({"metadata":{"name":"a"}})");
+  const Event event{.api_version = "v1",
+                    .kind = "ConfigMap",
+                    .name_space = home.name(),
+                    .name = "a",
+                    .is_warning = true,
+                    .reason = "Rejected",
+                    .action = "ReadPolicy",
+                    .message = "as the test wants it",
+                    .node = "node-1",
+                    .time = base::wall_now()};
+  control_plane.create(events_path(event), to_json(event));
+  const std::string described = ControlPlane::script("kubectl -n " + home.name() + " events --for configmap/a");
+  EXPECT_THAT(described, HasSubstr("as the test wants it"));
 }
 
 TEST(ApiServer, EndsAWatchAfterTheTimeItWasAskedFor) {

@@ -19,8 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using Health = ReflectorHealth;
 
 // The objects that there are, by name.

@@ -18,8 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
-using tests::support::Exchange;
-using tests::support::FakeUpstream;
 using tests::support::in_order;
 using Health = ReflectorHealth;
 

@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 using Step = ReflectorState::Step;
 using Health = ReflectorHealth;
 
-constexpr base::TimePoint t0 = base::TimePoint() + 1h;
+const base::TimePoint t0 = base::TimePoint() + 1h;
 
 ApiError refused(unsigned status, std::string reason = {}) {
   return {.kind = ApiError::Kind::refused, .status = status, .reason = std::move(reason), .message = "no"};
