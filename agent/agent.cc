@@ -8,10 +8,14 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <set>
+#include <span>
 #include <thread>
 
+#include "agent/pods/host_instances.h"
 #include "agent/proxy_supervisor/listeners.h"
 
 namespace agent {
@@ -25,6 +29,10 @@ using base::UniqueFd;
 constexpr std::chrono::milliseconds kTrialDrain{300};
 constexpr std::chrono::seconds kDrain{5};
 constexpr std::chrono::milliseconds kLagInterval{500};
+// A pod's first process is about to enter its network namespace.
+constexpr std::chrono::milliseconds kLookAgainSoon{2}, kLookAgainLate{100};
+constexpr std::uint64_t kPodListener = std::uint64_t{1} << 63U;  // ids of listeners in pods
+constexpr std::uint32_t kMostSockets = 200;                      // fit into one message
 
 // The program of this name beside the running one.
 std::string sibling(const char* name) {
@@ -62,6 +70,33 @@ void log_finding(const config::Finding& finding) {
   }
 }
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::uint32_t workload_index(const config::NodeConfig& config, const Instance& instance) {
+  const auto found = std::find_if(config.workloads.begin(), config.workloads.end(), [&](const config::Workload& each) {
+    return each.name == instance.workload && each.name_space == instance.pod.name_space;
+  });
+  return static_cast<std::uint32_t>(found - config.workloads.begin());
+}
+
+std::vector<Instance> host_instances(const std::vector<config::WorkloadDocument>& workloads,
+                                     std::span<const std::string> cgroups) {
+  std::vector<Instance> instances;
+  for (HostInstance& found : find_host_instances(workloads, cgroups)) {
+    Instance& instance = instances.emplace_back();
+    instance.workload = std::move(found.workload);
+    instance.pod.name = std::move(found.name);
+    instance.pod.name_space = std::move(found.name_space);
+    instance.cgroup = std::move(found.cgroup);
+    instance.reason = std::move(found.reason);
+    if (!instance.reason.empty()) instance.state = InstanceState::skipped;
+  }
+  return instances;
+}
+
 telemetry::TrafficLabelSettings label_settings(const config::Settings& settings) {
   const auto drops = [&](std::string_view label) {
     return std::find(settings.drop_labels.begin(), settings.drop_labels.end(), label) != settings.drop_labels.end();
@@ -75,7 +110,10 @@ telemetry::TrafficLabelSettings label_settings(const config::Settings& settings)
 }  // namespace
 
 Agent::Agent(Options options)
-    : options_(std::move(options)), signals_(context_, SIGTERM, SIGINT, SIGHUP), lag_timer_(context_) {}
+    : options_(std::move(options)),
+      signals_(context_, SIGTERM, SIGINT, SIGHUP),
+      lag_timer_(context_),
+      look_again_(context_) {}
 Agent::~Agent() = default;
 
 std::uint32_t Agent::workers() const {
@@ -85,11 +123,16 @@ std::uint32_t Agent::workers() const {
 
 Result<> Agent::start() {
   if (auto loaded = load(); !loaded) return loaded;
+  if (!options_.host_runtime_dir.empty()) {
+    auto claimed = RuntimeDir::claim(options_.host_runtime_dir);
+    if (!claimed) return tl::unexpected(claimed.error());
+    host_runtime_dir_.emplace(std::move(*claimed));
+  }
   auto claimed = RuntimeDir::claim(options_.runtime_dir);
   if (!claimed) return tl::unexpected(claimed.error());
   runtime_dir_.emplace(std::move(*claimed));
   if (options_.uses_bpf) {
-    auto redirection = Redirection::open();
+    auto redirection = Redirection::open({.cgroup2 = options_.cgroup2, .proc = options_.proc});
     if (!redirection) return tl::unexpected(redirection.error());
     redirection_.emplace(std::move(*redirection));
   }
@@ -99,6 +142,9 @@ Result<> Agent::start() {
   }
   if (auto started = start_proxy(); !started) return started;
   if (auto added = add_listeners(); !added) return added;
+  if (options_.is_kubernetes) {
+    if (auto started = start_cluster(); !started) return started;
+  }
   watch(files_readable_, files_->fd(), [this] {
     if (files_->take_changes()) reload();
   });
@@ -114,11 +160,12 @@ Result<> Agent::start() {
 
 Result<> Agent::start_proxy() {
   ProxySupervisor::Settings settings;
-  settings.program = sibling("fairlead-proxy");
+  if (!options_.has_external_proxy) settings.program = sibling("fairlead-proxy");
   settings.socket_path = runtime_dir_->socket();
   settings.workers = workers();
   settings.ends_with_agent = options_.owns_runtime_dir;
-  if (redirection_) settings.place = [this](pid_t pid) { return redirection_->place_proxy(pid); };
+  if (redirection_ && !options_.has_external_proxy)
+    settings.place = [this](pid_t pid) { return redirection_->place_proxy(pid); };
   supervisor_ = std::make_unique<ProxySupervisor>(
       context_, std::move(settings),
       ProxySupervisor::Callbacks{
@@ -143,7 +190,9 @@ Result<> Agent::start_proxy() {
           .passing =
               [this] {
                 if (redirection_) redirection_->pass();
-              }});
+              },
+          .need_sockets = [this](const channel::NeedSockets& needed) { send_sockets(needed); },
+          .find_service = [this](const channel::FindService& wanted) { find_service(wanted.address); }});
   supervisor_->set_config(config_);
   open_access_log();
   find_instances();
@@ -202,13 +251,17 @@ void Agent::compile_and_apply() {
     if (!options_.as_labels.empty()) workload.metadata.labels = options_.as_labels;
     documents_.workloads.push_back(std::move(workload));
   }
-  config::CompileResult compiled = config::compile(documents_, ++generation_);
+  if (cluster_view_) add_cluster_documents();
+  config::CompileResult compiled = compile(called_);
   identities_.assign(compiled.config);
 
   // What was said before is not said again.
   std::set<std::string> known;
   for (const config::Finding& finding : findings_) known.insert(finding.to_string());
   findings_ = store_.findings();
+  if (cluster_view_) {
+    findings_.insert(findings_.end(), cluster_view_->findings.begin(), cluster_view_->findings.end());
+  }
   findings_.insert(findings_.end(), compiled.findings.begin(), compiled.findings.end());
   for (const config::Finding& finding : findings_) {
     if (!known.contains(finding.to_string())) log_finding(finding);
@@ -217,9 +270,100 @@ void Agent::compile_and_apply() {
   destinations_ = std::move(compiled.destinations);
   if (!supervisor_) return;
   supervisor_->set_config(config_);
+  name_endpoints();
+  answer_pending_services();
   find_instances();
   if (admin_) admin_->set_label_settings(label_settings(documents_.settings));
   if (documents_.settings.proxy.access_log_path != access_log_path_) open_access_log();
+}
+
+void Agent::add_cluster_documents() {
+  const config::Documents& cluster = cluster_view_->documents;
+  const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  cluster_workloads_ = static_cast<std::uint32_t>(documents_.workloads.size());
+  append(documents_.workloads, cluster.workloads);
+  append(documents_.virtual_services, cluster.virtual_services);
+  append(documents_.destination_rules, cluster.destination_rules);
+  append(documents_.service_entries, cluster.service_entries);
+  append(documents_.services, cluster.services);
+  append(documents_.endpoint_slices, cluster.endpoint_slices);
+}
+
+// The Kubernetes Services that are compiled are those that are called and whose endpoints are there, with all that
+// their routes lead to: one without endpoints would answer 503. The API server is asked for what is missing.
+config::CompileResult Agent::compile(const std::set<std::string, std::less<>>& called) {
+  if (!cluster_view_) return config::compile(documents_, ++generation_);
+  documents_.services_in_use = called;
+  config::CompileResult compiled = config::compile(documents_, ++generation_);
+  cluster_->set_called(compiled.hosts);
+  const auto& known = cluster_view_->hosts_with_endpoints;
+  if (std::includes(known.begin(), known.end(), compiled.hosts.begin(), compiled.hosts.end())) {
+    ready_ = called;
+    return compiled;
+  }
+  documents_.services_in_use = ready_;
+  return config::compile(documents_, generation_);
+}
+
+Result<> Agent::start_cluster() {
+  auto api_server = options_.kubeconfig.empty() ? kube::in_cluster_config(environment("KUBERNETES_SERVICE_HOST"),
+                                                                          environment("KUBERNETES_SERVICE_PORT"))
+                                                : kube::load_kubeconfig(options_.kubeconfig);
+  if (!api_server) return tl::unexpected(api_server.error());
+  cluster_ = std::make_unique<kube::Cluster>(
+      kube::Cluster::Settings{.api_server = std::move(*api_server),
+                              .node = options_.node,
+                              .cluster_domain = documents_.settings.cluster_domain},
+      [this](std::shared_ptr<const kube::ClusterView> view) {
+        asio::post(context_, [this, view = std::move(view)]() mutable { on_cluster_change(std::move(view)); });
+      });
+  return {};
+}
+
+void Agent::on_cluster_change(std::shared_ptr<const kube::ClusterView> view) {
+  const bool is_known = cluster_view_ && cluster_view_->documents_revision == view->documents_revision;
+  cluster_view_ = std::move(view);
+  if (!cluster_view_->is_synced()) return;
+  last_success_ = base::wall_now();
+  if (is_known) {
+    find_instances();
+  } else {
+    compile_and_apply();
+  }
+}
+
+// A connection waits for the answer, so one that is negative comes at once.
+void Agent::find_service(const base::IpAddress& address) {
+  const auto found =
+      cluster_view_ ? cluster_view_->hosts.find(address) : decltype(cluster_view_->hosts.find(address))();
+  if (!cluster_view_ || found == cluster_view_->hosts.end()) {
+    supervisor_->answer({.address = address, .generation = 0});
+    return;
+  }
+  pending_services_.emplace_back(address, found->second);
+  if (called_.insert(found->second).second) spdlog::info("{} is called from this node", found->second);
+  compile_and_apply();
+}
+
+void Agent::answer_pending_services() {
+  std::erase_if(pending_services_, [this](const auto& pending) {
+    const bool is_ready = ready_.contains(pending.second);
+    if (is_ready) supervisor_->answer({.address = pending.first, .generation = generation_});
+    return is_ready;
+  });
+}
+
+// The rows of endpoints say which pod is meant.
+void Agent::name_endpoints() {
+  if (!cluster_view_) return;
+  for (const config::EndpointSlice& slice : cluster_view_->documents.endpoint_slices) {
+    for (const config::EndpointDeclaration& endpoint : slice.endpoints) {
+      if (endpoint.pod.empty()) continue;
+      for (const auto& [name, port] : slice.ports) {
+        identities_.set_endpoint_pod({endpoint.address, port}, slice.metadata.name_space, endpoint.pod);
+      }
+    }
+  }
 }
 
 std::vector<Instance> Agent::trial_instances() const {
@@ -232,20 +376,87 @@ std::vector<Instance> Agent::trial_instances() const {
 
 // The proxy hears of an instance before the kernel sends it connections, and of its end after the last.
 void Agent::find_instances() {
-  instances_ = redirection_ ? redirection_->find_instances(documents_.workloads) : trial_instances();
+  bool should_look_again = false;
+  if (!redirection_) {
+    instances_ = trial_instances();
+  } else {
+    const std::vector<std::string> cgroups = redirection_->cgroups();
+    instances_ = host_instances(store_.documents().workloads, cgroups);
+    if (cluster_view_) {
+      for (Instance& pod : find_pod_instances(cluster_view_->pods, cgroups)) {
+        pod.pod.workload += cluster_workloads_;
+        instances_.push_back(std::move(pod));
+      }
+    }
+    should_look_again = redirection_->resolve(instances_, cgroups);
+  }
   std::vector<config::Pod> pods;
   for (Instance& instance : instances_) {
-    const auto workload =
-        std::find_if(config_->workloads.begin(), config_->workloads.end(), [&](const config::Workload& each) {
-          return each.name == instance.workload && each.name_space == instance.pod.name_space;
-        });
-    instance.pod.workload = static_cast<std::uint32_t>(workload - config_->workloads.begin());
+    if (!instance.pod.has_own_network) instance.pod.workload = workload_index(*config_, instance);
     identities_.assign(instance.pod);
-    if (instance.state == InstanceState::pending || !redirection_) pods.push_back(instance.pod);
+    if (!redirection_ || (instance.state == InstanceState::pending && instance.is_found())) {
+      pods.push_back(instance.pod);
+    }
   }
   identities_.set_present(*config_, pods);
   supervisor_->set_pods(pods);
-  if (redirection_) redirection_->attach(instances_);
+  if (!redirection_) return;
+  sync_pod_listeners();
+  redirection_->attach(instances_);
+  look_again_after_ = should_look_again ? std::clamp(look_again_after_ * 2, kLookAgainSoon, kLookAgainLate)
+                                        : std::chrono::milliseconds(0);
+  if (!should_look_again) return;
+  look_again_.expires_after(look_again_after_);
+  look_again_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) find_instances();
+  });
+}
+
+// Listeners in the namespaces of the pods that are captured, before their connections come; those of pods that are not
+// any more go after the last connection that was on its way.
+void Agent::sync_pod_listeners() {
+  std::set<std::uint64_t> wanted;
+  for (Instance& instance : instances_) {
+    if (instance.state != InstanceState::pending || !instance.network) continue;
+    const auto network_id = PodNetworks::id(*instance.network);
+    if (!network_id) continue;
+    for (const char* const loopback : {"127.0.0.1", "::1"}) {
+      const base::IpAddress address = *base::IpAddress::parse(loopback);
+      const std::uint64_t id = kPodListener | (*network_id << 1U) | (address.is_v4() ? 0U : 1U);
+      wanted.insert(id);
+      if (pod_listeners_.contains(id)) continue;
+      auto added =
+          supervisor_->add_listener(id, std::nullopt, instance.pod.id, [this, address, network = instance.network] {
+            return redirection_->make_listeners(address, workers(), network.get());
+          });
+      if (!added && address.is_v4()) {  // not every pod has IPv6
+        instance.state = InstanceState::error;
+        instance.reason = added.error().message;
+        spdlog::error("{}/{}: {}", instance.pod.name_space, instance.pod.name, instance.reason);
+      }
+    }
+  }
+  for (const std::uint64_t id : pod_listeners_) {
+    if (wanted.contains(id)) continue;
+    redirection_->unregister_listeners(supervisor_->listening_sockets(id));
+    supervisor_->remove_listener(id);
+  }
+  pod_listeners_ = std::move(wanted);
+}
+
+void Agent::send_sockets(const channel::NeedSockets& needed) {
+  const auto pod = std::find_if(instances_.begin(), instances_.end(), [&](const Instance& instance) {
+    return instance.pod.id == needed.pod && instance.network;
+  });
+  if (pod == instances_.end()) return;  // gone meanwhile
+  auto sockets =
+      Redirection::make_sockets(needed.is_v6 ? AF_INET6 : AF_INET, std::min(needed.count, kMostSockets), *pod->network);
+  if (!sockets) {
+    spdlog::error("{}/{}: {}", pod->pod.name_space, pod->pod.name, sockets.error().message);
+    return;
+  }
+  supervisor_->send_sockets(
+      {.pod = needed.pod, .worker = needed.worker, .is_v6 = needed.is_v6, .sockets = std::move(*sockets)});
 }
 
 void Agent::open_access_log() {
@@ -273,8 +484,9 @@ Result<> Agent::add_listeners() {
   if (!redirection_) return {};
   for (const char* const loopback : {"127.0.0.1", "::1"}) {
     const base::IpAddress address = *base::IpAddress::parse(loopback);
-    auto added = supervisor_->add_listener(
-        ++id, std::nullopt, std::nullopt, [this, address] { return redirection_->make_listeners(address, workers()); });
+    auto added = supervisor_->add_listener(++id, std::nullopt, std::nullopt, [this, address] {
+      return redirection_->make_listeners(address, workers(), nullptr);
+    });
     if (added) continue;
     if (address.is_v4()) return added;
     spdlog::warn("{}; connections to IPv6 services pass", added.error().message);
@@ -287,10 +499,17 @@ std::shared_ptr<const NodeView> Agent::view() const {
   view->config = config_;
   view->settings = documents_.settings;
   view->documents = store_.statuses();
+  view->rejects = rejects_;
+  if (cluster_view_) {
+    const auto& statuses = cluster_view_->statuses;
+    view->documents.insert(view->documents.end(), statuses.begin(), statuses.end());
+    for (const config::ObjectStore::Rejects& reject : cluster_view_->rejects) {
+      view->rejects.push_back({reject.kind, std::string(config::to_string(reject.reason)), reject.count});
+    }
+  }
   view->findings = findings_;
   view->instances = instances_;
   view->last_success = last_success_;
-  view->rejects = rejects_;
   view->is_proxy_up = supervisor_->is_up();
   view->proxy_pid = supervisor_->pid();
   view->proxy_generation = supervisor_->applied_generation();

@@ -3,13 +3,18 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/admin/server.h"
 #include "agent/files/document_files.h"
+#include "agent/kube/cluster.h"
 #include "agent/node_view.h"
 #include "agent/options.h"
 #include "agent/proxy_supervisor/supervisor.h"
@@ -34,9 +39,18 @@ class Agent {
 
  private:
   base::Result<> load();
+  base::Result<> start_cluster();
+  void on_cluster_change(std::shared_ptr<const kube::ClusterView> view);
+  void find_service(const base::IpAddress& address);
+  config::CompileResult compile(const std::set<std::string, std::less<>>& called);
+  void add_cluster_documents();
+  void answer_pending_services();
+  void name_endpoints();
   void reload();
   void compile_and_apply();
   void find_instances();
+  void sync_pod_listeners();
+  void send_sockets(const channel::NeedSockets& needed);
   std::vector<Instance> trial_instances() const;
   base::Result<> start_proxy();
   base::Result<> add_listeners();
@@ -57,6 +71,7 @@ class Agent {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer lag_timer_;
   telemetry::LoopLag loop_lag_;
+  std::optional<RuntimeDir> host_runtime_dir_;  // in a container, whose own is runtime_dir_
   std::optional<RuntimeDir> runtime_dir_;
 
   // documents
@@ -80,6 +95,17 @@ class Agent {
   std::unique_ptr<ProxySupervisor> supervisor_;
   std::string access_log_path_;
   bool is_announced_ = false;
+
+  // the cluster
+  std::shared_ptr<const kube::ClusterView> cluster_view_;
+  std::uint32_t cluster_workloads_ = 0;        // where the cluster's workloads begin in documents_
+  std::set<std::string, std::less<>> called_;  // hosts of services that connections came for
+  std::set<std::string, std::less<>> ready_;   // of these, the ones whose endpoints were there when last compiled
+  std::vector<std::pair<base::IpAddress, std::string>> pending_services_;  // asked for by the proxy, and their hosts
+  boost::asio::steady_timer look_again_;
+  std::chrono::milliseconds look_again_after_{0};
+  std::set<std::uint64_t> pod_listeners_;   // ids
+  std::unique_ptr<kube::Cluster> cluster_;  // its thread posts to context_
 
   std::unique_ptr<admin::Server> admin_;  // last: its thread ends before what it asks for
 };

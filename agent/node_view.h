@@ -11,6 +11,7 @@
 
 #include "agent/telemetry/node_state.h"
 #include "base/clock.h"
+#include "base/unique_fd.h"
 #include "config/document_store.h"
 #include "config/model/node_config.h"
 #include "config/settings.h"
@@ -20,11 +21,17 @@ namespace agent {
 // One running instance of a workload; the proxy knows it as config::Pod.
 using InstanceState = telemetry::PodState;
 struct Instance {
-  config::Pod pod;
+  config::Pod pod;  // its workload is an index into Documents::workloads as well
   std::string workload;
   std::string cgroup;  // from the cgroup2 mount; empty for a trial's listener
+  std::string ip;      // of a pod
   InstanceState state = InstanceState::pending;
   std::string reason;  // why it is not redirected
+  // Of a pod that has a network namespace of its own, once it is there.
+  std::shared_ptr<const base::UniqueFd> network;
+
+  // All is known that redirecting it needs.
+  [[nodiscard]] bool is_found() const { return pod.cgroup_id != 0 && (network || !pod.has_own_network); }
 };
 
 // What the agent knows at one moment, for the admin endpoint: made by the main thread after each change, immutable.

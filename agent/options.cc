@@ -1,5 +1,6 @@
 #include "agent/options.h"
 
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -56,6 +57,11 @@ std::string default_runtime_dir() {
   return base != nullptr && *base != '\0' ? std::string(base) + "/fairlead" : std::string();
 }
 
+std::string host_name() {
+  utsname name{};
+  return ::uname(&name) == 0 ? name.nodename : "";
+}
+
 // A trial has its own folder, so that any number of them can run side by side.
 base::Result<std::string> temporary_dir() {
   std::string path = (std::filesystem::temp_directory_path() / "fairlead-XXXXXX").string();
@@ -86,8 +92,20 @@ ParsedOptions parse_options(int argc, char** argv) {
   std::vector<std::string> listeners;
   bool without_bpf = false;
   app.add_option("-f,--file", options.documents, "Documents: YAML files, or folders of them (may be repeated)")
-      ->required()
       ->type_name("PATH");
+  app.add_flag("--kubernetes", options.is_kubernetes, "Documents and workloads are those of the cluster");
+  app.add_option("--kubeconfig", options.kubeconfig, "How to reach its API server (default: the service account)")
+      ->type_name("FILE");
+  app.add_option("--node", options.node, "Name of this node in the cluster (default: $NODE_NAME, else the host's)")
+      ->envname("NODE_NAME")
+      ->type_name("NAME");
+  app.add_option("--cgroup2", options.cgroup2, "Where the host's cgroup2 hierarchy is mounted (default: found)")
+      ->type_name("DIR");
+  app.add_option("--proc", options.proc, "Where the node's processes are seen (default: /proc)")->type_name("DIR");
+  app.add_flag("--external-proxy", options.has_external_proxy, "Do not start a proxy: wait for one");
+  app.add_option("--host-runtime-dir", options.host_runtime_dir,
+                 "Folder of the lock that keeps a second agent off this node (default: the runtime folder)")
+      ->type_name("DIR");
   app.add_flag("--no-bpf", without_bpf, "Without redirection, also as an ordinary user: traffic comes to --listen");
   app.add_option("--listen", listeners, "A connection to ADDRESS:PORT counts as one to VIP:PORT (may be repeated)")
       ->type_name("ADDRESS:PORT=VIP:PORT");
@@ -119,6 +137,10 @@ ParsedOptions parse_options(int argc, char** argv) {
     if (!admin.empty()) options.admin = value_or_throw(base::SocketAddress::parse(admin), "--admin");
     if (!semantics.empty())
       options.semantics = semantics == "legacy" ? config::Semantics::legacy : config::Semantics::istio;
+    if (options.documents.empty() && !options.is_kubernetes) {
+      throw CLI::RequiredError("--file (or --kubernetes)");
+    }
+    if (options.is_kubernetes && without_bpf) throw CLI::ValidationError("--kubernetes", "needs eBPF");
     if (options.uses_bpf && !options.listeners.empty()) {
       throw CLI::ValidationError("--listen", "belongs to --no-bpf: with redirection, connections come by themselves");
     }
@@ -129,6 +151,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     parsed.exit_code = app.exit(error) == 0 ? 0 : kUsageError;
     return parsed;
   }
+  if (options.is_kubernetes && options.node.empty()) options.node = host_name();
   options.has_admin = options.uses_bpf || options.admin.has_value();
   if (options.runtime_dir.empty() && options.uses_bpf) options.runtime_dir = default_runtime_dir();
   if (options.runtime_dir.empty()) {

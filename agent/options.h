@@ -29,6 +29,14 @@ struct Options {
   std::optional<std::uint32_t> workers;
   std::optional<base::SocketAddress> admin;
   bool has_admin = true;
+  // In a cluster: documents come from the API server, and its pods are the workloads.
+  bool is_kubernetes = false;
+  std::string kubeconfig;  // empty: the service account
+  std::string node;        // of the API server's objects
+  std::string cgroup2;     // see Redirection::Settings
+  std::string proc = "/proc";
+  bool has_external_proxy = false;  // somebody else starts it
+  std::string host_runtime_dir;     // whose lock is the node's; empty: runtime_dir
   std::string runtime_dir;
   bool owns_runtime_dir = false;  // a temporary one, removed at the end
 

@@ -40,10 +40,12 @@ void for_each_mount(std::string_view mountinfo, Visit visit) {
 
 }  // namespace
 
-std::optional<std::string> find_cgroup2(std::string_view mountinfo) {
+std::optional<std::string> find_cgroup2(std::string_view mountinfo, std::string_view folder) {
   std::optional<std::string> found;
+  const std::string below = std::string(folder) + "/";
   for_each_mount(mountinfo, [&](const MountLine& mount) {
     if (mount.file_system != "cgroup2") return;
+    if (!folder.empty() && mount.mount_point != folder && !mount.mount_point.starts_with(below)) return;
     if (!found || mount.mount_point.size() < found->size()) found = std::string(mount.mount_point);
   });
   return found;

@@ -345,7 +345,7 @@ telemetry::NodeState node_state(const Snapshot& snapshot) {
   for (const auto& reject : view.rejects) state.policy_rejects.push_back({reject.kind, reject.reason, reject.count});
   for (const Instance& instance : view.instances) {
     ++state.pods[static_cast<std::size_t>(instance.state)];
-    state.pod_infos.push_back({instance.pod.name_space, instance.pod.name, instance.workload, ""});
+    state.pod_infos.push_back({instance.pod.name_space, instance.pod.name, instance.workload, instance.ip});
   }
   for (const Datapath::Verdict& verdict : snapshot.verdicts) {
     state.redirects.push_back({std::string(verdict.verdict), std::string(verdict.reason), verdict.count});

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,9 +19,9 @@ class PodNetworks {
   // container the node's /proc by hostPath.
   static base::Result<PodNetworks> open(std::string cgroup2, std::string proc);
 
-  // Of the pod whose folder below `cgroup2` this is. Errc::unavailable when it has no process outside the node's
-  // namespace yet: the first one of a container is still in the node's for some milliseconds.
-  [[nodiscard]] base::Result<base::UniqueFd> find(const std::string& cgroup) const;
+  // Of the pods whose folders below `cgroup2` these are. A pod is missing from the answer when it has no process
+  // outside the node's namespace yet: the first one of a container is still in the node's for some milliseconds.
+  [[nodiscard]] std::map<std::string, base::UniqueFd> find(const std::set<std::string>& cgroups) const;
 
   // Inode number, by which a namespace is told from others.
   static base::Result<ino_t> id(const base::UniqueFd& network);
@@ -27,8 +29,10 @@ class PodNetworks {
  private:
   PodNetworks(std::string cgroup2, std::string proc, ino_t node)
       : cgroup2_(std::move(cgroup2)), proc_(std::move(proc)), node_(node) {}
-  [[nodiscard]] std::vector<std::string> processes(const std::string& cgroup) const;
-  [[nodiscard]] std::vector<std::string> processes_by_scan(const std::string& cgroup) const;
+  // Folders of processes, by pod.
+  using Processes = std::map<std::string, std::vector<std::string>>;
+  [[nodiscard]] Processes members(const std::set<std::string>& cgroups) const;
+  [[nodiscard]] Processes scan(const std::set<std::string>& cgroups) const;
 
   std::string cgroup2_, proc_;
   ino_t node_;  // the node's own namespace

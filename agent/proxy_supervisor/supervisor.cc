@@ -120,6 +120,7 @@ Result<> ProxySupervisor::start(bool adopts) {
 }
 
 Result<> ProxySupervisor::spawn() {
+  if (settings_.program.empty()) return {};  // it comes by itself
   std::string name = "fairlead-proxy", option = "--agent-socket", path = settings_.socket_path,
               end = "--ends-with-agent";
   std::vector<char*> arguments = {name.data(), option.data(), path.data()};
@@ -392,6 +393,14 @@ Result<> ProxySupervisor::add_listener(std::uint64_t id, std::optional<channel::
 void ProxySupervisor::remove_listener(std::uint64_t id) {
   send(channel::RemoveListener{id});
   listeners_.erase(id);
+}
+
+std::vector<int> ProxySupervisor::listening_sockets(std::uint64_t id) const {
+  std::vector<int> sockets;
+  if (const auto found = listeners_.find(id); found != listeners_.end()) {
+    for (const UniqueFd& socket : found->second.sockets) sockets.push_back(socket.get());
+  }
+  return sockets;
 }
 
 void ProxySupervisor::send_sockets(channel::AddSockets sockets) { send(std::move(sockets)); }

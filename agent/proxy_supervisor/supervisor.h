@@ -25,7 +25,7 @@ namespace agent {
 class ProxySupervisor {
  public:
   struct Settings {
-    std::string program;      // fairlead-proxy
+    std::string program;      // fairlead-proxy; empty: somebody else starts it
     std::string socket_path;  // where proxies connect
     std::uint32_t workers = 1;
     bool ends_with_agent = false;
@@ -63,6 +63,7 @@ class ProxySupervisor {
                               const std::function<base::Result<std::vector<base::UniqueFd>>()>& make);
   // Connections must pass before.
   void remove_listener(std::uint64_t id);
+  [[nodiscard]] std::vector<int> listening_sockets(std::uint64_t id) const;
   // To the proxy that has asked.
   void send_sockets(channel::AddSockets sockets);
   void answer(const channel::ServiceFound& found) { send(found); }

@@ -1,10 +1,15 @@
 #include "agent/redirection/redirection.h"
 
+#include <netinet/in.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <set>
 
 #include "agent/datapath/cgroup_visit.h"
 #include "agent/pods/host_instances.h"
@@ -24,22 +29,27 @@ constexpr std::string_view kProxyFolder = "/fairlead/proxy";
 
 }  // namespace
 
-Redirection::Redirection(std::string cgroup2, Datapath datapath, CgroupTree tree)
+Redirection::Redirection(std::string cgroup2, Datapath datapath, CgroupTree tree, PodNetworks networks)
     : cgroup2_(std::move(cgroup2)),
       proxy_cgroup_(cgroup2_ + std::string(kProxyFolder)),
       datapath_(std::move(datapath)),
-      tree_(std::move(tree)) {}
+      tree_(std::move(tree)),
+      networks_(std::move(networks)) {}
 
-Result<Redirection> Redirection::open() {
-  const auto cgroup2 = base::find_cgroup2(base::read_mountinfo());
+Result<Redirection> Redirection::open(const Settings& settings) {
+  const auto cgroup2 = base::find_cgroup2(base::read_mountinfo(), settings.cgroup2);
   if (!cgroup2) {
-    return base::fail(base::Errc::unavailable, "no cgroup2 hierarchy is mounted; `fairlead check` says what to do");
+    return base::fail(base::Errc::unavailable, "no cgroup2 hierarchy is mounted" +
+                                                   (settings.cgroup2.empty() ? "" : " at " + settings.cgroup2) +
+                                                   "; `fairlead check` says what to do");
   }
   auto datapath = Datapath::open({});
   if (!datapath) return tl::unexpected(datapath.error());
   auto tree = CgroupTree::open(*cgroup2);
   if (!tree) return tl::unexpected(tree.error());
-  Redirection redirection(*cgroup2, std::move(*datapath), std::move(*tree));
+  auto networks = PodNetworks::open(*cgroup2, settings.proc);
+  if (!networks) return tl::unexpected(networks.error());
+  Redirection redirection(*cgroup2, std::move(*datapath), std::move(*tree), std::move(*networks));
   std::error_code error;
   fs::create_directories(redirection.proxy_cgroup_, error);
   if (error) return base::fail_errno("make the cgroup " + redirection.proxy_cgroup_, error.value());
@@ -57,11 +67,30 @@ Result<> Redirection::place_proxy(pid_t pid) const {
   return {};
 }
 
-Result<std::vector<base::UniqueFd>> Redirection::make_listeners(const base::IpAddress& loopback,
-                                                                std::uint32_t count) const {
+Result<std::vector<base::UniqueFd>> Redirection::make_listeners(const base::IpAddress& loopback, std::uint32_t count,
+                                                                const base::UniqueFd* network) const {
   const auto visit = CgroupVisit::enter(cgroup2_, proxy_cgroup_);
   if (!visit) return tl::unexpected(visit.error());
+  std::optional<NetworkVisit> abroad;
+  if (network != nullptr) {
+    auto entered = NetworkVisit::enter(*network);
+    if (!entered) return tl::unexpected(entered.error());
+    abroad.emplace(std::move(*entered));
+  }
   return agent::make_listeners({loopback, FAIRLEAD_PROXY_PORT}, count);
+}
+
+Result<std::vector<base::UniqueFd>> Redirection::make_sockets(int family, std::uint32_t count,
+                                                              const base::UniqueFd& network) {
+  const auto abroad = NetworkVisit::enter(network);
+  if (!abroad) return tl::unexpected(abroad.error());
+  std::vector<base::UniqueFd> sockets;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    base::UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!socket) return base::fail_errno("make a socket in a pod's network namespace");
+    sockets.push_back(std::move(socket));
+  }
+  return sockets;
 }
 
 Result<> Redirection::register_listener(int socket) {
@@ -70,33 +99,54 @@ Result<> Redirection::register_listener(int socket) {
   return registered;
 }
 
-std::vector<Instance> Redirection::find_instances(const std::vector<config::WorkloadDocument>& workloads) {
-  std::vector<Instance> instances;
-  for (HostInstance& found : find_host_instances(workloads, tree_.list())) {
-    Instance& instance = instances.emplace_back();
-    instance.workload = std::move(found.workload);
-    instance.pod.name = std::move(found.name);
-    instance.pod.name_space = std::move(found.name_space);
-    instance.cgroup = std::move(found.cgroup);
-    instance.reason = std::move(found.reason);
-    if (!instance.reason.empty()) {
-      instance.state = InstanceState::skipped;
-      continue;
-    }
+void Redirection::unregister_listeners(std::span<const int> sockets) {
+  if (auto left = datapath_.unregister_listeners(sockets, kOnTheirWay); !left) spdlog::warn("{}", left.error().message);
+  std::erase_if(listeners_, [&](int each) { return std::find(sockets.begin(), sockets.end(), each) != sockets.end(); });
+}
+
+bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std::string> cgroups) {
+  std::map<std::string, FoundNetwork> found;
+  std::set<std::string> missing;
+  for (Instance& instance : instances) {
+    if (instance.state != InstanceState::pending || instance.cgroup.empty()) continue;
     if (const auto id = cgroup_id(cgroup2_ + instance.cgroup)) {
       instance.pod.cgroup_id = *id;
     } else {
       instance.state = InstanceState::error;
       instance.reason = id.error().message;
+      continue;
     }
+    if (!instance.pod.has_own_network) continue;
+    FoundNetwork& now = found[instance.cgroup];
+    for (const std::string& cgroup : cgroups) {
+      if (cgroup.starts_with(instance.cgroup + "/")) now.containers.push_back(cgroup);
+    }
+    const auto known = found_networks_.find(instance.cgroup);
+    if (known != found_networks_.end() && known->second.containers == now.containers) {
+      now.network = known->second.network;
+    }
+    if (!now.network && !now.containers.empty()) missing.insert(instance.cgroup);
   }
-  return instances;
+  for (auto& [cgroup, network] : networks_.find(missing)) {
+    found[cgroup].network = std::make_shared<const base::UniqueFd>(std::move(network));
+  }
+  found_networks_ = std::move(found);
+  bool should_look_again = false;
+  for (Instance& instance : instances) {
+    const bool has_folder = found_networks_.contains(instance.cgroup);
+    if (instance.state != InstanceState::pending || !has_folder) continue;
+    instance.network = found_networks_[instance.cgroup].network;
+    if (instance.network) continue;
+    instance.reason = "its network namespace is not there yet";
+    should_look_again = should_look_again || missing.contains(instance.cgroup);
+  }
+  return should_look_again;
 }
 
 void Redirection::attach(std::vector<Instance>& instances) {
   std::map<std::string, std::uint64_t> wanted;
   for (Instance& instance : instances) {
-    if (instance.state != InstanceState::pending) continue;
+    if (instance.state != InstanceState::pending || !instance.is_found()) continue;
     const auto known = attached_.find(instance.cgroup);
     if (known == attached_.end() || known->second != instance.pod.cgroup_id) {
       if (auto attached = datapath_.attach_workload(cgroup2_ + instance.cgroup); !attached) {
@@ -123,10 +173,7 @@ void Redirection::attach(std::vector<Instance>& instances) {
 
 void Redirection::pass() {
   if (auto stopped = datapath_.set_destinations({}); !stopped) spdlog::error("{}", stopped.error().message);
-  if (auto left = datapath_.unregister_listeners(listeners_, kOnTheirWay); !left) {
-    spdlog::warn("{}", left.error().message);
-  }
-  listeners_.clear();
+  unregister_listeners(std::vector(listeners_));
 }
 
 void Redirection::remove() {

@@ -24,9 +24,11 @@ void find_rules_of_unknown_hosts(const Documents& documents, const Registry& reg
     }
     for (const Subset& subset : rule.subsets) {
       const bool has_endpoint = std::any_of(services.begin(), services.end(), [&](const Registry::Entry* entry) {
-        return std::any_of(entry->endpoints.begin(), entry->endpoints.end(), [&](const EndpointDeclaration& endpoint) {
-          return includes(endpoint.labels, subset.labels);
-        });
+        // Nobody has asked for the endpoints of one that is not called.
+        return !entry->is_in_use ||
+               std::any_of(entry->endpoints.begin(), entry->endpoints.end(), [&](const EndpointDeclaration& endpoint) {
+                 return includes(endpoint.labels, subset.labels);
+               });
       });
       if (has_endpoint) continue;
       findings.push_back(warning("IST0173", id, subset.origin,
