@@ -18,6 +18,13 @@ std::string indent(std::string_view text, std::size_t blanks) {
   return result;
 }
 
+// "shop/web" as the value of `metadata`, without the last brace.
+std::string metadata(std::string_view name) {
+  const auto slash = name.find('/');
+  return "metadata: {namespace: " + std::string(name.substr(0, slash)) +
+         ", name: " + std::string(name.substr(slash + 1));
+}
+
 }  // namespace
 
 const std::string kGreeter = R"(
@@ -136,6 +143,18 @@ metadata: {name: greeter-service, namespace: default}
 spec:
   host: greeter-service
 )" + indent(fields, 2);
+}
+
+std::string istio_document(std::string_view kind, std::string_view name, std::string_view spec,
+                           std::string_view created) {
+  std::string text = "\n---\napiVersion: networking.istio.io/v1\nkind: " + std::string(kind) + "\n" + metadata(name);
+  if (!created.empty()) text += ", creationTimestamp: \"" + std::string(created) + "\"";
+  return text + "}\nspec: " + std::string(spec) + "\n";
+}
+
+std::string workload(std::string_view name, std::string_view labels) {
+  return "\n---\napiVersion: fairlead.dev/v1alpha1\nkind: Workload\n" + metadata(name) +
+         ", labels: " + std::string(labels) + "}\nspec: {selectors: [{cgroup: /" + std::string(name) + "}]}\n";
 }
 
 }  // namespace config::test

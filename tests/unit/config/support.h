@@ -38,4 +38,10 @@ std::string destination_rule(std::string_view fields);
 // Subsets v1, v2 and v3.
 extern const std::string kSubsets;
 
+// "shop/web": one document of networking.istio.io; `spec` in flow style, `created` an RFC 3339 time or empty.
+std::string istio_document(std::string_view kind, std::string_view name, std::string_view spec,
+                           std::string_view created = "");
+// A Workload; `labels` in flow style.
+std::string workload(std::string_view name, std::string_view labels = "{}");
+
 }  // namespace config::test
