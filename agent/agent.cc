@@ -268,6 +268,11 @@ void Agent::compile_and_apply() {
   }
   config_ = std::make_shared<const config::NodeConfig>(std::move(compiled.config));
   destinations_ = std::move(compiled.destinations);
+  if (redirection_) {
+    if (auto told = redirection_->count_tcp(documents_.settings.proxy.counts_tcp); !told) {
+      spdlog::error("{}", told.error().message);
+    }
+  }
   if (!supervisor_) return;
   supervisor_->set_config(config_);
   name_endpoints();
@@ -531,11 +536,12 @@ Result<> Agent::start_admin() {
 }
 
 void Agent::answer_admin(std::function<void(admin::Snapshot)> answer) {
-  admin::Snapshot snapshot{.view = view(), .backends = {}, .verdicts = {}, .maps = {}, .programs = {}};
+  admin::Snapshot snapshot{.view = view(), .backends = {}, .verdicts = {}, .maps = {}, .programs = {}, .tcp = {}};
   if (redirection_) {
     if (auto verdicts = redirection_->datapath().verdicts()) snapshot.verdicts = std::move(*verdicts);
     snapshot.maps = redirection_->datapath().map_use();
     snapshot.programs = redirection_->datapath().program_use();
+    snapshot.tcp = redirection_->datapath().tcp_use();
   }
   supervisor_->request_status([snapshot = std::move(snapshot), answer = std::move(answer)](auto backends) mutable {
     snapshot.backends = std::move(backends);

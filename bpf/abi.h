@@ -17,7 +17,7 @@
 #endif
 
 /* Raised when a layout below changes: pins of another version are not adopted but replaced. */
-#define FAIRLEAD_ABI_VERSION 1
+#define FAIRLEAD_ABI_VERSION 2
 
 /* The proxy listens on this port of 127.0.0.1 and ::1 in each network namespace it serves. */
 #define FAIRLEAD_PROXY_PORT 15001
@@ -85,6 +85,40 @@ struct fairlead_workload {
 	__u64 has_mptcp; /* some process has made an MPTCP socket */
 };
 FAIRLEAD_SIZE(fairlead_workload, 16);
+
+/* The value of `settings`, changed while programs run. */
+struct fairlead_settings {
+	__u64 counts_tcp; /* connections that pass are counted in `tcp` */
+};
+FAIRLEAD_SIZE(fairlead_settings, 8);
+
+/* Upper bounds of the round trip times in struct fairlead_tcp; the last bucket has those above. */
+#define FAIRLEAD_RTT_BOUNDS_US { 100, 500, 1000, 5000, 25000, 100000, 500000 }
+#define FAIRLEAD_RTT_BUCKETS 8
+
+/*
+ * What became of the connections that processes of a cgroup made and that were not redirected, of one CPU (`tcp`). Bytes
+ * are the stream's: those the peer acknowledged and those that arrived in order; as the kernel counts, a FIN is one.
+ */
+struct fairlead_tcp {
+	__u64 rtt[FAIRLEAD_RTT_BUCKETS]; /* smoothed, one for each time the kernel measured; not cumulative */
+	__u64 rtt_sum_us;
+	__u64 retransmits; /* segments */
+	__u64 resets; /* by either side, once established */
+	__u64 sent_bytes;
+	__u64 received_bytes;
+};
+FAIRLEAD_SIZE(fairlead_tcp, 104);
+
+/* Kept with the socket of such a connection (`connections`): how much of it is counted already. */
+struct fairlead_connection {
+	__u64 cgroup_id; /* whose it is: programs of cgroups above that opted in too see it as well */
+	__u64 sent_bytes;
+	__u64 received_bytes;
+	__u32 retransmits;
+	__u32 pad;
+};
+FAIRLEAD_SIZE(fairlead_connection, 32);
 
 /* Index of `counters`. What became of each connect() in an opted-in cgroup, then what went wrong afterwards. */
 enum fairlead_counter {

@@ -88,4 +88,27 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+/* One value, written by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fairlead_settings);
+} settings SEC(".maps");
+
+/* Kept with the cgroup a program is attached to, like `workloads`: written by the callers' events, read by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE);
+	__type(key, __u64);
+	__type(value, struct fairlead_tcp);
+} tcp SEC(".maps");
+
+/* Kept with the socket of a connection that passes. No memory for it: the connection is not counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct fairlead_connection);
+} connections SEC(".maps");
+
 #endif

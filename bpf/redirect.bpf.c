@@ -4,7 +4,8 @@
  *
  *   create          caller: tell plain TCP from subflows of MPTCP
  *   connect4/6      caller: decide; remember the destination with the socket; reserve a handoff; rewrite the address
- *   caller_events   caller: the source port is known, enter the handoff; the socket closes, withdraw it
+ *   caller_events   caller: the source port is known, enter the handoff; the socket closes, withdraw it. Counts what
+ *                   the kernel knows of connections that pass
  *   accept_events   proxy: the connection is established, move the handoff to its socket
  *   getsockopt      proxy: answer from there
  *   getpeername4/6  caller: sees the address it asked for
@@ -328,25 +329,99 @@ static __always_inline void enter_handoff(struct bpf_sock_ops *ctx, struct fairl
 		count(FAIRLEAD_HANDOFF_LOST);
 }
 
+static __always_inline void add(__u64 *value, __u64 n)
+{
+	__sync_fetch_and_add(value, n);
+}
+
+/* A connection that passes is about to send its SYN, which the kernel counts as one byte. */
+static __always_inline void begin_counting(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
+	struct fairlead_connection *connection;
+	struct fairlead_settings *how;
+	__u32 first = 0;
+
+	how = bpf_map_lookup_elem(&settings, &first);
+	if (!how || !how->counts_tcp || !workload->cgroup_id)
+		return;
+	connection = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!connection || (connection->cgroup_id && connection->cgroup_id != workload->cgroup_id))
+		return;
+	connection->cgroup_id = workload->cgroup_id;
+	connection->sent_bytes = 1;
+	connection->received_bytes = 0;
+	connection->retransmits = 0;
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG |
+					       BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+static __always_inline void count_rtt(struct fairlead_tcp *counts, __u32 microseconds)
+{
+	const __u32 bounds[] = FAIRLEAD_RTT_BOUNDS_US;
+	__u32 bucket = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++)
+		bucket += microseconds > bounds[i];
+	/* The verifier cannot add that up. */
+	add(&counts->rtt[bucket & (FAIRLEAD_RTT_BUCKETS - 1)], 1);
+	add(&counts->rtt_sum_us, microseconds);
+}
+
+/* What has happened on the connection since the last time. */
+static __always_inline void count_news(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
+	struct fairlead_tcp *counts = bpf_get_local_storage(&tcp, 0);
+	struct fairlead_connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	__u64 received_bytes = ctx->bytes_received;
+	__u32 retransmits = ctx->total_retrans;
+	__u64 sent_bytes = ctx->bytes_acked;
+
+	if (!connection || connection->cgroup_id != workload->cgroup_id)
+		return;
+	if (sent_bytes > connection->sent_bytes) { /* not while the SYN is not acknowledged */
+		add(&counts->sent_bytes, sent_bytes - connection->sent_bytes);
+		connection->sent_bytes = sent_bytes;
+	}
+	add(&counts->received_bytes, received_bytes - connection->received_bytes);
+	connection->received_bytes = received_bytes;
+	add(&counts->retransmits, (__u32)(retransmits - connection->retransmits));
+	connection->retransmits = retransmits;
+	if (ctx->op == BPF_SOCK_OPS_RTT_CB)
+		count_rtt(counts, ctx->srtt_us >> 3);
+	/* A close in good order goes through other states. */
+	if (ctx->op == BPF_SOCK_OPS_STATE_CB &&
+	    (ctx->args[0] == BPF_TCP_ESTABLISHED || ctx->args[0] == BPF_TCP_CLOSE_WAIT))
+		add(&counts->resets, 1);
+}
+
 SEC("sockops")
 int caller_events(struct bpf_sock_ops *ctx)
 {
+	bool is_start = ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB;
+	bool is_end = ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE;
 	struct fairlead_caller *caller;
 	struct bpf_sock *sk;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
-	    (ctx->op != BPF_SOCK_OPS_STATE_CB || ctx->args[1] != BPF_TCP_CLOSE))
+	if (!is_start && !is_end && ctx->op != BPF_SOCK_OPS_RTT_CB && ctx->op != BPF_SOCK_OPS_RETRANS_CB)
 		return PASS;
 	sk = ctx->sk;
 	if (!sk)
 		return PASS;
 	caller = bpf_sk_storage_get(&callers, sk, NULL, 0);
-	if (!caller || !is_redirected(caller))
-		return PASS;
-	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+	if (!caller || !is_redirected(caller)) {
+		if (is_start)
+			begin_counting(ctx, sk);
+		else
+			count_news(ctx, sk);
+	} else if (is_start) {
+		bpf_sk_storage_delete(&connections, sk); /* of an earlier connect() that passed */
 		enter_handoff(ctx, caller);
-	else
+	} else if (is_end) {
 		withdraw(caller);
+	}
 	return PASS;
 }
 

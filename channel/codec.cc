@@ -378,6 +378,7 @@ void write(pb::Settings& to, const config::ProxySettings& from) {
   to.set_reports_destination(from.reports_destination);
   to.set_max_series(from.max_series);
   to.set_cluster_name(from.cluster_name);
+  to.set_counts_tcp(from.counts_tcp);
 }
 
 config::ProxySettings read(const pb::Settings& from) {
@@ -398,6 +399,7 @@ config::ProxySettings read(const pb::Settings& from) {
   to.reports_destination = from.reports_destination();
   to.max_series = from.max_series();
   to.cluster_name = from.cluster_name();
+  to.counts_tcp = from.counts_tcp();
   return to;
 }
 

@@ -19,7 +19,7 @@
 // without touching the rows of other workers.
 namespace telemetry {
 
-inline constexpr std::uint64_t kMagic = 0x3230'4554'4c52'4946;  // "FIRLTE02"
+inline constexpr std::uint64_t kMagic = 0x3330'4554'4c52'4946;  // "FIRLTE03"
 inline constexpr std::uint32_t kMaxWorkers = 256;
 inline constexpr std::uint32_t kMaxSeriesLimit = 1U << 20;
 inline constexpr std::uint32_t kUnknownHosts = 100;  // OBSERVABILITY 3
@@ -70,6 +70,9 @@ inline constexpr std::size_t kLagBounds = 10;
 inline constexpr std::array<double, kLagBounds> kLagBoundSeconds = {0.0001, 0.0005, 0.001, 0.005, 0.01,
                                                                     0.025,  0.05,   0.1,   0.5,   1};
 
+inline constexpr std::size_t kRttBounds = 7;
+inline constexpr std::array<double, kRttBounds> kRttBoundSeconds = {0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5};
+
 // Buckets are not cumulative; `sum` follows them. The number of observations is the sum of the buckets, so what is
 // read is consistent whenever it is read.
 template <std::size_t kBounds>
@@ -81,6 +84,7 @@ struct HistogramWords {
 using IstioHistogram = HistogramWords<kIstioBounds>;
 using PodHistogram = HistogramWords<kPodBounds>;
 using LagHistogram = HistogramWords<kLagBounds>;
+using RttHistogram = HistogramWords<kRttBounds>;
 
 inline constexpr std::size_t kAttemptOutcomes = kAttemptOutcomeNames.size();
 
@@ -97,8 +101,18 @@ namespace tcp {
 enum : std::size_t { kOpened = 1, kClosed, kSent, kReceived, kWords };
 }
 namespace pod {
-enum : std::size_t { kConnections = 1, kBufferedBytes, kWords };  // gauges: signed
-}
+// Gauges: signed.
+inline constexpr std::size_t kConnections = 1;
+inline constexpr std::size_t kBufferedBytes = 2;
+// Counters, of the connections made on the pod's behalf.
+inline constexpr std::size_t kTcp = 3;
+inline constexpr std::size_t kRtt = kTcp;  // sum in ns
+inline constexpr std::size_t kRetransmits = kRtt + RttHistogram::kSize;
+inline constexpr std::size_t kResets = kRetransmits + 1;
+inline constexpr std::size_t kSentBytes = kResets + 1;
+inline constexpr std::size_t kReceivedBytes = kSentBytes + 1;
+inline constexpr std::size_t kWords = kReceivedBytes + 1;
+}  // namespace pod
 namespace pod_service {
 inline constexpr std::size_t kDuration = 1;  // sum in ns
 inline constexpr std::size_t kAttempts = kDuration + PodHistogram::kSize;
@@ -121,6 +135,9 @@ inline constexpr std::size_t kSuppressed = kEjections + kEjectionCauseNames.size
 inline constexpr std::size_t kWords = kSuppressed + kSuppressionCauseNames.size();
 }  // namespace service
 }  // namespace row
+
+// The words of a pod's row that are about TCP, wherever they were counted.
+using PodTcp = std::array<std::uint64_t, row::pod::kWords - row::pod::kTcp>;
 
 inline constexpr std::array<std::size_t, kKinds> kRowWords = {
     row::request::kWords,  row::tcp::kWords,      row::pod::kWords,    row::pod_service::kWords,

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <map>
 
 #include "base/build_info.h"
+#include "bpf/abi.h"
 
 namespace agent::admin {
 namespace {
@@ -233,6 +235,29 @@ void add_services(const Snapshot& snapshot, telemetry::NodeState& state) {
   for (auto& [host, service] : services) state.services.push_back(std::move(service));
 }
 
+constexpr std::array kKernelRttBoundsUs = FAIRLEAD_RTT_BOUNDS_US;
+static_assert(std::ranges::equal(kKernelRttBoundsUs, ::telemetry::kRttBoundSeconds,
+                                 [](int us, double seconds) { return us / 1e6 == seconds; }));
+
+void add_pod_tcp(const Snapshot& snapshot, telemetry::NodeState& state) {
+  namespace row = ::telemetry::row::pod;
+  constexpr std::uint64_t kNanosecondsInMicrosecond = 1000;
+  for (const Datapath::TcpUse& use : snapshot.tcp) {
+    const auto& instances = snapshot.view->instances;
+    const auto instance = std::find_if(instances.begin(), instances.end(),
+                                       [&](const Instance& each) { return each.pod.cgroup_id == use.cgroup_id; });
+    if (instance == instances.end()) continue;
+    auto& pod = state.pod_tcp.emplace_back(
+        telemetry::NodeState::PodTcp{.name_space = instance->pod.name_space, .pod = instance->pod.name, .counts = {}});
+    std::copy(use.rtt.begin(), use.rtt.end(), pod.counts.begin());
+    pod.counts[::telemetry::RttHistogram::kSum] = use.rtt_sum_us * kNanosecondsInMicrosecond;
+    pod.counts[row::kRetransmits - row::kTcp] = use.retransmits;
+    pod.counts[row::kResets - row::kTcp] = use.resets;
+    pod.counts[row::kSentBytes - row::kTcp] = use.sent_bytes;
+    pod.counts[row::kReceivedBytes - row::kTcp] = use.received_bytes;
+  }
+}
+
 std::string kernel_release() {
   utsname name{};
   return ::uname(&name) == 0 ? name.release : "";
@@ -353,6 +378,7 @@ telemetry::NodeState node_state(const Snapshot& snapshot) {
   for (const Datapath::MapUse& map : snapshot.maps) {
     state.maps.push_back({std::string(map.name), map.entries, map.max_entries});
   }
+  add_pod_tcp(snapshot, state);
   for (const Datapath::ProgramUse& program : snapshot.programs) {
     state.programs.push_back({std::string(program.name), program.is_attached});
   }

@@ -20,6 +20,7 @@ struct Snapshot {
   std::vector<Datapath::Verdict> verdicts;                     // empty without redirection
   std::vector<Datapath::MapUse> maps;
   std::vector<Datapath::ProgramUse> programs;
+  std::vector<Datapath::TcpUse> tcp;
 };
 
 // Asks the main thread; `answer` is called there. Callable from any thread.

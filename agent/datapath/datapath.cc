@@ -392,6 +392,34 @@ std::vector<Datapath::ProgramUse> Datapath::program_use() const {
   return programs;
 }
 
+static_assert(std::tuple_size_v<decltype(Datapath::TcpUse::rtt)> == FAIRLEAD_RTT_BUCKETS);
+
+Result<> Datapath::count_tcp(bool counts) {
+  const std::uint32_t first = 0;
+  const fairlead_settings settings{.counts_tcp = counts};
+  if (::bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.settings), &first, &settings, BPF_ANY) == 0) return {};
+  return base::fail_errno("tell the eBPF programs what to count");
+}
+
+std::vector<Datapath::TcpUse> Datapath::tcp_use() const {
+  const int map = bpf_map__fd(state_->skeleton->maps.tcp);
+  std::vector<fairlead_tcp> per_cpu(static_cast<std::size_t>(std::max(1, libbpf_num_possible_cpus())));
+  std::vector<TcpUse> all;
+  for (const auto& [id, path] : state_->claimed) {
+    if (::bpf_map_lookup_elem(map, &id, per_cpu.data()) != 0) continue;  // the cgroup is gone
+    TcpUse& use = all.emplace_back(TcpUse{.cgroup_id = id});
+    for (const fairlead_tcp& counts : per_cpu) {
+      for (std::size_t i = 0; i < use.rtt.size(); ++i) use.rtt[i] += counts.rtt[i];
+      use.rtt_sum_us += counts.rtt_sum_us;
+      use.retransmits += counts.retransmits;
+      use.resets += counts.resets;
+      use.sent_bytes += counts.sent_bytes;
+      use.received_bytes += counts.received_bytes;
+    }
+  }
+  return all;
+}
+
 Result<> Datapath::remove(const std::string& pins) {
   for (const std::string& name : pins::list(pins)) {
     if (auto removed = remove_version(pins + "/" + name); !removed) return removed;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -84,6 +85,16 @@ class Datapath {
     bool is_attached = false;
   };
   [[nodiscard]] std::vector<ProgramUse> program_use() const;
+
+  // Whether connections that pass are counted; not those that are open already. Nothing is, until this is called once.
+  base::Result<> count_tcp(bool counts);
+  // Of the processes of each cgroup that was attached through this object, since its first attachment.
+  struct TcpUse {
+    std::uint64_t cgroup_id = 0;
+    std::array<std::uint64_t, 8> rtt{};  // not cumulative; the bounds are those of bpf/abi.h
+    std::uint64_t rtt_sum_us = 0, retransmits = 0, resets = 0, sent_bytes = 0, received_bytes = 0;
+  };
+  [[nodiscard]] std::vector<TcpUse> tcp_use() const;
 
   // Ends redirection and removes every pin. Good when there is none.
   static base::Result<> remove(const std::string& pins = kPins);

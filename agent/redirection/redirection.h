@@ -55,6 +55,9 @@ class Redirection {
     return datapath_.set_destinations(destinations);
   }
 
+  // Whether connections of workloads that pass are counted.
+  base::Result<> count_tcp(bool counts) { return datapath_.count_tcp(counts); }
+
   [[nodiscard]] const Datapath& datapath() const { return datapath_; }
 
   // New connections pass from now on, and those that are on their way have arrived: listeners can be closed.

@@ -33,14 +33,14 @@ inline constexpr Family kPodAttempts{"fairlead_pod_attempts_total", counter,
 inline constexpr Family kPodConnections{"fairlead_pod_connections", gauge, "Open connections from a pod."};
 inline constexpr Family kPodBufferedBytes{"fairlead_pod_buffered_bytes", gauge,
                                           "Bytes held for the connections of a pod."};
-inline constexpr Family kPodTcpRtt{"fairlead_pod_tcp_rtt_seconds", gauge,
-                                   "Smoothed TCP round trip time of a pod's connections, from the kernel."};
+inline constexpr Family kPodTcpRtt{"fairlead_pod_tcp_rtt_seconds", histogram,
+                                   "Smoothed round trip time of the connections that a pod made, or the proxy for it."};
 inline constexpr Family kPodTcpRetransmits{"fairlead_pod_tcp_retransmits_total", counter,
-                                           "TCP segments of a pod sent again, from the kernel."};
+                                           "TCP segments sent again on these connections."};
 inline constexpr Family kPodTcpResets{"fairlead_pod_tcp_resets_total", counter,
-                                      "TCP connections of a pod that were reset, from the kernel."};
+                                      "Of these connections, those that were reset after they were established."};
 inline constexpr Family kPodTcpBytes{"fairlead_pod_tcp_bytes_total", counter,
-                                     "TCP payload bytes of a pod, from the kernel."};
+                                     "Bytes that the peers of these connections acknowledged (sent), or sent."};
 inline constexpr Family kEndpointAttempts{"fairlead_endpoint_attempts_total", counter,
                                           "Attempts on an endpoint, by what became of them."};
 inline constexpr Family kEndpointEjected{"fairlead_endpoint_ejected", gauge,
@@ -56,7 +56,8 @@ inline constexpr Family kEndpoints{"fairlead_endpoints", gauge, "Endpoints of th
 inline constexpr Family kEjections{"fairlead_ejections_total", counter, "Endpoints ejected."};
 inline constexpr Family kEjectionsSuppressed{"fairlead_ejections_suppressed_total", counter,
                                              "Ejections that were due but not made."};
-inline constexpr Family kRetries{"fairlead_retries_total", counter, "Retries by how they ended; limit, budget, deadline: those that were not made."};
+inline constexpr Family kRetries{"fairlead_retries_total", counter,
+                                 "Retries by how they ended; limit, budget, deadline: those that were not made."};
 inline constexpr Family kTimeouts{"fairlead_timeouts_total", counter,
                                   "Timeouts, by what took too long; idle: a pooled connection was not used."};
 inline constexpr Family kFaults{"fairlead_faults_injected_total", counter, "Faults injected by policy."};

@@ -1,6 +1,7 @@
 #include "agent/telemetry/metrics_page.h"
 
 #include <array>
+#include <map>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ using ::telemetry::Kind;
 using ::telemetry::kKinds;
 using ::telemetry::LagHistogram;
 using ::telemetry::PodHistogram;
+using ::telemetry::RttHistogram;
 using ::telemetry::SeriesKey;
 using ::telemetry::Word;
 namespace row = ::telemetry::row;
@@ -79,6 +81,27 @@ class TrafficWriter {
              ::telemetry::kAttemptOutcomeNames);
     write_gauge(metric::kPodConnections, Kind::pod, row::pod::kConnections);
     write_gauge(metric::kPodBufferedBytes, Kind::pod, row::pod::kBufferedBytes);
+  }
+
+  // `rows`: by label text.
+  void write_pod_tcp(const std::map<std::string, ::telemetry::PodTcp, std::less<>>& rows) {
+    constexpr double kNanosecondsInSecond = 1e9;
+    const auto bounds = bound_texts(::telemetry::kRttBoundSeconds);
+    const auto at = [](const ::telemetry::PodTcp& row, std::size_t word) { return row[word - row::pod::kTcp]; };
+    page_.family(metric::kPodTcpRtt);
+    for (const auto& [labels, row] : rows) {
+      page_.histogram(labels, bounds, std::span(row).first(RttHistogram::kBuckets),
+                      static_cast<double>(row[RttHistogram::kSum]) / kNanosecondsInSecond);
+    }
+    page_.family(metric::kPodTcpRetransmits);
+    for (const auto& [labels, row] : rows) page_.sample(labels, at(row, row::pod::kRetransmits));
+    page_.family(metric::kPodTcpResets);
+    for (const auto& [labels, row] : rows) page_.sample(labels, at(row, row::pod::kResets));
+    page_.family(metric::kPodTcpBytes);
+    for (const auto& [labels, row] : rows) {
+      page_.sample(with(labels, "direction", "sent"), at(row, row::pod::kSentBytes));
+      page_.sample(with(labels, "direction", "received"), at(row, row::pod::kReceivedBytes));
+    }
   }
 
   void write_endpoints() {
@@ -226,17 +249,6 @@ class NodeWriter {
               .add("source_workload", pod.workload)
               .add("pod_ip", pod.ip));
     }
-    page_.family(metric::kPodTcpRtt);
-    for (const auto& pod : node_.pod_tcp) page_.sample(pod_labels(pod), pod.rtt_seconds);
-    page_.family(metric::kPodTcpRetransmits);
-    for (const auto& pod : node_.pod_tcp) page_.sample(pod_labels(pod), pod.retransmits);
-    page_.family(metric::kPodTcpResets);
-    for (const auto& pod : node_.pod_tcp) page_.sample(pod_labels(pod), pod.resets);
-    page_.family(metric::kPodTcpBytes);
-    for (const auto& pod : node_.pod_tcp) {
-      page_.sample(with(pod_labels(pod), "direction", "sent"), pod.sent_bytes);
-      page_.sample(with(pod_labels(pod), "direction", "received"), pod.received_bytes);
-    }
   }
 
   void write_services() {
@@ -338,9 +350,6 @@ class NodeWriter {
   }
 
  private:
-  static std::string pod_labels(const NodeState::PodTcp& pod) {
-    return LabelText().add("source_namespace", pod.name_space).add("source_pod", pod.pod).take();
-  }
   template <typename Apply>
   static void for_limits(const NodeState::ServiceState& service, Apply apply) {
     const std::string labels = label("destination_service", service.host);
@@ -398,6 +407,24 @@ void MetricsPage::set_label_settings(TrafficLabelSettings settings) {
   registry_.relabel();
 }
 
+// A pod's rows in shared memory stay until they were scraped; the kernel's counts go with the cgroup. Together they
+// must not count backwards meanwhile.
+MetricsPage::PodTcpRows MetricsPage::pod_tcp(const NodeState& node) {
+  const SeriesRegistry::LabelSets& sets = registry_.label_sets(Kind::pod);
+  std::erase_if(kernel_tcp_, [&](const auto& entry) { return !sets.contains(entry.first); });
+  PodTcpRows now;
+  const auto add = [](::telemetry::PodTcp& to, std::span<const std::uint64_t> from) {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+  };
+  for (const NodeState::PodTcp& pod : node.pod_tcp) {
+    add(now[LabelText().add("source_namespace", pod.name_space).add("source_pod", pod.pod).take()], pod.counts);
+  }
+  for (const auto& [labels, counts] : now) kernel_tcp_[labels] = counts;
+  now = kernel_tcp_;
+  for (const auto& [labels, set] : sets) add(now[labels], std::span(set.values).subspan(row::pod::kTcp));
+  return now;
+}
+
 void MetricsPage::write(const ScrapeHead& head, const NodeState& node, base::TimePoint now, const Page::Sink& sink) {
   registry_.collect(now);
 
@@ -412,6 +439,7 @@ void MetricsPage::write(const ScrapeHead& head, const NodeState& node, base::Tim
   state.write_istio_build();
   traffic.write_pods();
   state.write_pods();
+  traffic.write_pod_tcp(pod_tcp(node));
   traffic.write_endpoints();
   traffic.write_services();
   state.write_services();

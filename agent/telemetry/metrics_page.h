@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -46,9 +47,13 @@ class MetricsPage {
   void set_label_settings(TrafficLabelSettings settings);
 
  private:
+  using PodTcpRows = std::map<std::string, ::telemetry::PodTcp, std::less<>>;  // by label text
+  PodTcpRows pod_tcp(const NodeState& node);
+
   const IdentityTable& names_;
   TrafficLabelSettings settings_;
   SeriesRegistry registry_;
+  PodTcpRows kernel_tcp_;  // as they were when last seen
 };
 
 }  // namespace agent::telemetry

@@ -78,10 +78,10 @@ struct NodeState {
     std::uint64_t entries = 0, max_entries = 0;
   };
   std::vector<Map> maps;
+  // Connections of a pod that were not redirected. What the proxy does on its behalf is added by the page.
   struct PodTcp {
     std::string name_space, pod;
-    double rtt_seconds = 0;
-    std::uint64_t retransmits = 0, resets = 0, sent_bytes = 0, received_bytes = 0;
+    ::telemetry::PodTcp counts;
   };
   std::vector<PodTcp> pod_tcp;
 

@@ -106,7 +106,9 @@ void SeriesRegistry::retire(Kind kind, std::uint32_t index, Series& series, base
 
   if (slot.tag.load(std::memory_order_acquire) != retiring) {
     series.retire_sequence = 0;
-    const bool is_due = now - series.last_change >= kIdleTime || is_gone_(kind, series.key);
+    // A pod's own row is one of several sums of a number that goes on: it goes with the pod.
+    const bool is_idle = kind != Kind::pod && now - series.last_change >= kIdleTime;
+    const bool is_due = is_idle || is_gone_(kind, series.key);
     if (!series.is_scraped || is_used || !is_due) return;
     if (slot.tag.compare_exchange_strong(active, retiring)) {
       series.retire_sequence = memory_.header().retire_sequence.load(std::memory_order_relaxed) + 1;
@@ -172,7 +174,8 @@ void SeriesRegistry::read_values(Kind kind, std::uint32_t index, std::uint64_t g
 }
 
 bool SeriesRegistry::has_live_gauge(Kind kind, const Series& series) const {
-  return kind == Kind::pod && std::ranges::any_of(series.values, [](std::uint64_t value) { return value != 0; });
+  namespace pod = ::telemetry::row::pod;
+  return kind == Kind::pod && (series.values[pod::kConnections] != 0 || series.values[pod::kBufferedBytes] != 0);
 }
 
 bool SeriesRegistry::workers_have_seen(std::uint64_t retire_sequence) const {

@@ -42,6 +42,7 @@ constexpr Field kTelemetry[] = {
     {.name = "maxSeries", .type = Type::integer, .min = 100, .max = 1'000'000},
     {.name = "destinationReporter", .type = Type::word, .words = kReporters},
     {.name = "dropLabels", .type = Type::text_list},
+    {.name = "tcp", .type = Type::boolean},
 };
 
 WorkloadSelector::Kind kind_of(std::string_view name) {
@@ -163,6 +164,7 @@ Settings read_settings(const Node& spec, Report& report) {
                                   : reporter == "always" ? DestinationReporter::always
                                                          : DestinationReporter::automatic;
   proxy.reports_destination = settings.destination_reporter != DestinationReporter::never;
+  proxy.counts_tcp = telemetry["tcp"].boolean(proxy.counts_tcp);
   for (const Node& item : telemetry["dropLabels"].items()) {
     const std::string label = item.text();
     if (std::find(kDroppable.begin(), kDroppable.end(), label) == kDroppable.end()) {

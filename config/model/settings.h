@@ -28,6 +28,7 @@ struct ProxySettings {
   std::string server_header = "envoy";
   bool reports_destination = true;  // telemetry.destinationReporter
   std::uint32_t max_series = 5000;
+  bool counts_tcp = true;  // telemetry.tcp
   std::string cluster_name = "Kubernetes";
   bool operator==(const ProxySettings&) const = default;
 };

@@ -32,6 +32,7 @@ consteval std::array<std::uint64_t, kCount> scaled(const std::array<double, kCou
 constexpr auto kDurationBounds = scaled(::telemetry::kIstioBoundValues, 1e6);  // ms in ns
 constexpr auto kSizeBounds = scaled(::telemetry::kIstioBoundValues, 1);
 constexpr auto kPodBounds = scaled(::telemetry::kPodBoundSeconds, 1e9);
+constexpr auto kRttBounds = scaled(::telemetry::kRttBoundSeconds, 1e9);
 constexpr auto kLagBounds = scaled(::telemetry::kLagBoundSeconds, 1e9);
 
 template <std::size_t kCount>
@@ -293,6 +294,15 @@ void WorkerTelemetry::on_upstream_failed(ConnectionResult result) {
 void WorkerTelemetry::on_buffered(std::uint32_t pod_id, std::int64_t delta) {
   add(cache_->pod(pod_id)[row::pod::kBufferedBytes], static_cast<std::uint64_t>(delta));
 }
+
+void WorkerTelemetry::on_pod_tcp(std::uint32_t pod_id, const TcpNews& news) {
+  Word* const words = cache_->pod(pod_id);
+  if (news.rtt) observe(words + row::pod::kRtt, kRttBounds, nanoseconds(*news.rtt));
+  add(words[row::pod::kRetransmits], news.retransmits);
+  add(words[row::pod::kSentBytes], news.sent_bytes);
+  add(words[row::pod::kReceivedBytes], news.received_bytes);
+}
+void WorkerTelemetry::on_pod_tcp_reset(std::uint32_t pod_id) { add(cache_->pod(pod_id)[row::pod::kResets], 1); }
 
 template <typename Apply>
 void WorkerTelemetry::for_tcp_rows(const TcpRecord& record, Apply apply) {

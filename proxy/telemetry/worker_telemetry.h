@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "config/model/node_config.h"
 #include "proxy/telemetry/record.h"
@@ -67,6 +68,15 @@ class WorkerTelemetry {
   void on_upstream_failed(ConnectionResult result);
   // Bytes held for a pod's connections, added or (negative) given back.
   void on_buffered(std::uint32_t pod_id, std::int64_t delta);
+
+  // The kernel's word on a connection made on the pod's behalf, since the last call for it. Without `rtt` none was
+  // measured.
+  struct TcpNews {
+    std::optional<std::chrono::nanoseconds> rtt;
+    std::uint64_t retransmits = 0, sent_bytes = 0, received_bytes = 0;
+  };
+  void on_pod_tcp(std::uint32_t pod_id, const TcpNews& news);
+  void on_pod_tcp_reset(std::uint32_t pod_id);
 
   void on_tcp_opened(const TcpRecord& record);
   // Since the last call for this connection; every 5 s and before on_tcp_closed. Sent: towards the client.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "bpf/abi.h"
 #include "cli/commands/cleanup.h"
 #include "tests/node/redirected_node.h"
 
@@ -165,7 +166,8 @@ TEST_F(Adoption, ACgroupThatIsGoneIsNoWorkloadAnyMore) {
   while (need(datapath_.workloads()) != std::vector{app_} && base::now() < deadline) ::poll(nullptr, 0, 1);
   EXPECT_EQ(need(datapath_.workloads()), std::vector{app_});
   need(datapath_.detach_workload(brief));
-  EXPECT_FALSE(std::filesystem::exists(node_.pins() + "/v1/links/" + std::to_string(brief)));
+  EXPECT_FALSE(std::filesystem::exists(node_.pins() + "/v" + std::to_string(FAIRLEAD_ABI_VERSION) + "/links/" +
+                                       std::to_string(brief)));
 }
 
 TEST_F(Adoption, WhatIsNoCgroupIsRefusedByName) {

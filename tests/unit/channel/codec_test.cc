@@ -95,6 +95,7 @@ config::NodeConfig full_config() {
   all.settings.reports_destination = false;
   all.settings.max_series = 41;
   all.settings.cluster_name = "kind";
+  all.settings.counts_tcp = false;
   all.services = {{.id = 42,
                    .host = "greeter.shop.svc.cluster.local",
                    .name = "greeter",

@@ -25,7 +25,7 @@ TEST(Settings, ReadsEveryOption) {
   limits: {requestHeadBytes: 2048, responseHeadBytes: 4096, headers: 5, retryBufferBytes: 6, podRetryBufferBytes: 7,
            streamBufferBytes: 8192, podConnections: 9, downstreamIdleTimeout: 10s, requestHeadTimeout: 11s,
            delayedClose: 12ms},
-  telemetry: {maxSeries: 1000, destinationReporter: never, dropLabels: [source_version]})"))
+  telemetry: {maxSeries: 1000, destinationReporter: never, dropLabels: [source_version], tcp: false})"))
                             .settings;
   Settings expected;
   expected.semantics = Semantics::legacy;
@@ -60,6 +60,7 @@ TEST(Settings, ReadsEveryOption) {
   proxy.delayed_close = 12ms;
   proxy.max_series = 1000;
   proxy.reports_destination = false;
+  proxy.counts_tcp = false;
   EXPECT_EQ(read, expected);
 }
 

@@ -115,13 +115,10 @@ struct MetricsPageTest : testing::Test {
                       {.verdict = "passed", .reason = "not_a_service", .count = 1}};
     node.programs = {{.name = "connect4", .is_attached = true}};
     node.maps = {{.name = "services", .entries = 1, .max_entries = 4096}};
-    node.pod_tcp = {{.name_space = "default",
-                     .pod = "helloweb-1",
-                     .rtt_seconds = 0.000125,
-                     .retransmits = 1,
-                     .resets = 0,
-                     .sent_bytes = 10,
-                     .received_bytes = 20}};
+    node.pod_tcp = {
+        {.name_space = "default", .pod = "helloweb-1", .counts = {1, 2, 0, 0, 0, 0, 0, 0, 400'000, 1, 0, 10, 20}}};
+    worker.on_pod_tcp(pod.id, {.rtt = 125us, .retransmits = 2, .sent_bytes = 100, .received_bytes = 200});
+    worker.on_pod_tcp_reset(pod.id);
     node.sockets_ready = 16;
     node.memory_budget_bytes[1] = 67108864;
     node.services = {{.host = "greeter-service.default.svc.cluster.local",
@@ -251,6 +248,28 @@ TEST_F(MetricsPageTest, KeepsTheLinesOfAFamilyTogether) {
   for (const std::string& line : lines_with(render(), "# TYPE ")) {
     EXPECT_TRUE(finished.insert(line).second) << line;
   }
+}
+
+TEST_F(MetricsPageTest, AddsUpTheConnectionsOfAPodAndThoseMadeForIt) {
+  const std::string sent = R"(fairlead_pod_tcp_bytes_total{source_namespace="default",source_pod="helloweb-1",)"
+                           R"(direction="sent"} )";
+  worker.on_pod_tcp(pod.id, {.rtt = 125us, .retransmits = 0, .sent_bytes = 100, .received_bytes = 200});
+  EXPECT_EQ(lines_with(render(), sent), std::vector{sent + "100"});
+  node.pod_tcp = {{.name_space = "default", .pod = "helloweb-1", .counts = {}}};
+  node.pod_tcp[0].counts[::telemetry::row::pod::kSentBytes - ::telemetry::row::pod::kTcp] = 10;
+  EXPECT_EQ(lines_with(render(), sent), std::vector{sent + "110"});
+  // The cgroup went before the pod's last numbers were scraped.
+  node.pod_tcp.clear();
+  EXPECT_EQ(lines_with(render(), sent), std::vector{sent + "110"});
+}
+
+TEST_F(MetricsPageTest, ShowsConnectionsOfAPodThatNeverUsedTheProxy) {
+  node.pod_tcp = {{.name_space = "default", .pod = "quiet", .counts = {}}};
+  node.pod_tcp[0].counts[::telemetry::row::pod::kResets - ::telemetry::row::pod::kTcp] = 3;
+  const std::string resets = R"(fairlead_pod_tcp_resets_total{source_namespace="default",source_pod="quiet"} )";
+  EXPECT_EQ(lines_with(render(), resets), std::vector{resets + "3"});
+  node.pod_tcp.clear();
+  EXPECT_TRUE(lines_with(render(), resets).empty());
 }
 
 TEST_F(MetricsPageTest, ReportsBothProcesses) {
