@@ -14,6 +14,7 @@
 #include <set>
 #include <span>
 #include <thread>
+#include <utility>
 
 #include "agent/pods/host_instances.h"
 #include "agent/proxy_supervisor/listeners.h"
@@ -28,6 +29,8 @@ using base::UniqueFd;
 
 constexpr std::chrono::milliseconds kTrialDrain{300};
 constexpr std::chrono::seconds kDrain{5};
+constexpr std::chrono::seconds kHandoverPatience{10};
+constexpr std::chrono::seconds kDrainAtHandover{20};
 constexpr std::chrono::milliseconds kLagInterval{500};
 // A pod's first process is about to enter its network namespace.
 constexpr std::chrono::milliseconds kLookAgainSoon{2}, kLookAgainLate{100};
@@ -122,12 +125,16 @@ std::uint32_t Agent::workers() const {
 }
 
 Result<> Agent::start() {
+  watch_signals();
   if (auto loaded = load(); !loaded) return loaded;
-  if (!options_.host_runtime_dir.empty()) {
-    auto claimed = RuntimeDir::claim(options_.host_runtime_dir);
-    if (!claimed) return tl::unexpected(claimed.error());
-    host_runtime_dir_.emplace(std::move(*claimed));
+  if (options_.is_kubernetes) {
+    // First what takes long: while the node changes hands, connections wait.
+    if (auto started = start_cluster(); !started) return started;
+    while (!cluster_view_ || !cluster_view_->is_synced()) {
+      if (context_.run_one() == 0) return base::fail(Errc::unavailable, "ended before the cluster was read");
+    }
   }
+  if (auto claimed = claim_node(); !claimed) return claimed;
   auto claimed = RuntimeDir::claim(options_.runtime_dir);
   if (!claimed) return tl::unexpected(claimed.error());
   runtime_dir_.emplace(std::move(*claimed));
@@ -142,9 +149,6 @@ Result<> Agent::start() {
   }
   if (auto started = start_proxy(); !started) return started;
   if (auto added = add_listeners(); !added) return added;
-  if (options_.is_kubernetes) {
-    if (auto started = start_cluster(); !started) return started;
-  }
   watch(files_readable_, files_->fd(), [this] {
     if (files_->take_changes()) reload();
   });
@@ -153,7 +157,6 @@ Result<> Agent::start() {
       if (redirection_->take_changes()) find_instances();
     });
   }
-  watch_signals();
   watch_lag();
   return {};
 }
@@ -193,10 +196,12 @@ Result<> Agent::start_proxy() {
               },
           .need_sockets = [this](const channel::NeedSockets& needed) { send_sockets(needed); },
           .find_service = [this](const channel::FindService& wanted) { find_service(wanted.address); }});
+  supervisor_->inherit(std::exchange(inherited_, {}));
   supervisor_->set_config(config_);
   open_access_log();
+  if (auto started = supervisor_->start(!options_.owns_runtime_dir); !started) return started;
   find_instances();
-  return supervisor_->start(!options_.owns_runtime_dir);
+  return {};
 }
 
 Result<> Agent::load() {
@@ -328,7 +333,7 @@ Result<> Agent::start_cluster() {
 void Agent::on_cluster_change(std::shared_ptr<const kube::ClusterView> view) {
   const bool is_known = cluster_view_ && cluster_view_->documents_revision == view->documents_revision;
   cluster_view_ = std::move(view);
-  if (!cluster_view_->is_synced()) return;
+  if (!cluster_view_->is_synced() || !supervisor_ || has_given_node_away_) return;
   last_success_ = base::wall_now();
   if (is_known) {
     find_instances();
@@ -371,6 +376,37 @@ void Agent::name_endpoints() {
   }
 }
 
+// One agent serves a node. Another one of the same DaemonSet is a rolling update, and gives it up when asked.
+Result<> Agent::claim_node() {
+  if (options_.host_runtime_dir.empty()) return {};
+  const std::string socket = options_.host_runtime_dir + "/handover.sock";
+  auto claimed = RuntimeDir::claim(options_.host_runtime_dir);
+  if (!claimed && claimed.error().code == Errc::unavailable && !options_.owner.empty()) {
+    auto inherited = take_over(socket, options_.owner, kHandoverPatience);
+    if (!inherited) return tl::unexpected(inherited.error());
+    inherited_ = std::move(*inherited);
+    spdlog::info("took the node over with {} listeners", inherited_.size());
+    claimed = RuntimeDir::claim(options_.host_runtime_dir);
+  }
+  if (!claimed) return tl::unexpected(claimed.error());
+  host_runtime_dir_.emplace(std::move(*claimed));
+  auto server = HandoverServer::start(context_, socket, options_.owner, [this] { return give_node_away(); });
+  if (!server) return tl::unexpected(server.error());
+  handover_ = std::move(*server);
+  return {};
+}
+
+std::vector<channel::AddListener> Agent::give_node_away() {
+  spdlog::info("the next agent takes this node over; the proxy finishes its requests");
+  has_given_node_away_ = true;
+  look_again_.cancel();
+  cgroups_readable_.reset();
+  files_readable_.reset();
+  auto listeners = supervisor_->give_away(kDrainAtHandover);
+  host_runtime_dir_.reset();  // and with it the lock
+  return listeners;
+}
+
 std::vector<Instance> Agent::trial_instances() const {
   Instance instance;
   instance.workload = instance.pod.name = options_.as_name;
@@ -381,6 +417,7 @@ std::vector<Instance> Agent::trial_instances() const {
 
 // The proxy hears of an instance before the kernel sends it connections, and of its end after the last.
 void Agent::find_instances() {
+  if (has_given_node_away_) return;
   bool should_look_again = false;
   if (!redirection_) {
     instances_ = trial_instances();
@@ -486,7 +523,7 @@ Result<> Agent::add_listeners() {
     });
     if (!added) return added;
   }
-  if (!redirection_) return {};
+  if (!redirection_ || options_.is_kubernetes) return {};  // pods have their own
   for (const char* const loopback : {"127.0.0.1", "::1"}) {
     const base::IpAddress address = *base::IpAddress::parse(loopback);
     auto added = supervisor_->add_listener(++id, std::nullopt, std::nullopt, [this, address] {
@@ -519,7 +556,7 @@ std::shared_ptr<const NodeView> Agent::view() const {
   view->proxy_pid = supervisor_->pid();
   view->proxy_generation = supervisor_->applied_generation();
   view->proxy_restarts = supervisor_->restarts();
-  view->has_listeners = supervisor_->is_listening();
+  view->has_listeners = options_.is_kubernetes || supervisor_->is_listening();
   view->loop_lag = loop_lag_;
   return view;
 }
@@ -591,8 +628,10 @@ void Agent::watch_signals() {
       context_.stop();
       return;
     }
-    open_access_log();  // after a rotation
-    reload();
+    if (supervisor_) {
+      open_access_log();  // after a rotation
+      reload();
+    }
     watch_signals();
   });
 }
@@ -613,6 +652,10 @@ void Agent::run() {
 
 // Connections pass before there is nobody to take them.
 void Agent::stop() {
+  if (has_given_node_away_) {
+    supervisor_->stop(std::chrono::milliseconds(kDrain));
+    return;
+  }
   if (redirection_) redirection_->pass();
   supervisor_->stop(options_.uses_bpf ? std::chrono::milliseconds(kDrain) : kTrialDrain);
   if (redirection_) redirection_->remove();

@@ -14,6 +14,7 @@
 
 #include "agent/admin/server.h"
 #include "agent/files/document_files.h"
+#include "agent/handover/handover.h"
 #include "agent/kube/cluster.h"
 #include "agent/node_view.h"
 #include "agent/options.h"
@@ -40,6 +41,8 @@ class Agent {
  private:
   base::Result<> load();
   base::Result<> start_cluster();
+  base::Result<> claim_node();
+  std::vector<channel::AddListener> give_node_away();
   void on_cluster_change(std::shared_ptr<const kube::ClusterView> view);
   void find_service(const base::IpAddress& address);
   config::CompileResult compile(const std::set<std::string, std::less<>>& called);
@@ -72,6 +75,9 @@ class Agent {
   boost::asio::steady_timer lag_timer_;
   telemetry::LoopLag loop_lag_;
   std::optional<RuntimeDir> host_runtime_dir_;  // in a container, whose own is runtime_dir_
+  std::unique_ptr<HandoverServer> handover_;
+  std::vector<channel::AddListener> inherited_;  // from the agent before this one
+  bool has_given_node_away_ = false;
   std::optional<RuntimeDir> runtime_dir_;
 
   // documents

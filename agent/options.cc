@@ -103,6 +103,10 @@ ParsedOptions parse_options(int argc, char** argv) {
       ->type_name("DIR");
   app.add_option("--proc", options.proc, "Where the node's processes are seen (default: /proc)")->type_name("DIR");
   app.add_flag("--external-proxy", options.has_external_proxy, "Do not start a proxy: wait for one");
+  app.add_option("--owner", options.owner,
+                 "Whose agents may take this node over: the DaemonSet (default: $FAIRLEAD_OWNER)")
+      ->envname("FAIRLEAD_OWNER")
+      ->type_name("NAMESPACE/NAME");
   app.add_option("--host-runtime-dir", options.host_runtime_dir,
                  "Folder of the lock that keeps a second agent off this node (default: the runtime folder)")
       ->type_name("DIR");

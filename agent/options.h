@@ -36,6 +36,7 @@ struct Options {
   std::string cgroup2;     // see Redirection::Settings
   std::string proc = "/proc";
   bool has_external_proxy = false;  // somebody else starts it
+  std::string owner;                // DaemonSet as namespace/name; agents of it hand the node over to each other
   std::string host_runtime_dir;     // whose lock is the node's; empty: runtime_dir
   std::string runtime_dir;
   bool owns_runtime_dir = false;  // a temporary one, removed at the end

@@ -1,5 +1,6 @@
 #include "base/unique_fd.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace base {
@@ -8,5 +9,7 @@ void UniqueFd::reset(int fd) {
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
 }
+
+UniqueFd UniqueFd::duplicate() const { return UniqueFd(fd_ < 0 ? -1 : ::fcntl(fd_, F_DUPFD_CLOEXEC, 0)); }
 
 }  // namespace base

@@ -20,6 +20,8 @@ class UniqueFd {
   explicit operator bool() const { return fd_ >= 0; }
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1);
+  // Another descriptor of the same; none when this is none, or no more can be had.
+  [[nodiscard]] UniqueFd duplicate() const;
 
  private:
   int fd_ = -1;

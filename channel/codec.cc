@@ -589,6 +589,14 @@ struct Writer {
     frame.mutable_need_sockets()->set_is_v6(message.is_v6);
     frame.mutable_need_sockets()->set_count(message.count);
   }
+  void operator()(const TakeOver& message) {
+    frame.mutable_take_over()->set_protocol(kProtocol);
+    frame.mutable_take_over()->set_owner(message.owner);
+  }
+  void operator()(const HandedOver& message) {
+    frame.mutable_handed_over()->set_listeners(message.listeners);
+    frame.mutable_handed_over()->set_refusal(message.refusal);
+  }
   void operator()(const FindService& message) { frame.mutable_find_service()->set_address(ip_bytes(message.address)); }
 };
 
@@ -673,6 +681,11 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
                          .count = frame.need_sockets().count()};
     case pb::Frame::kFindService:
       return FindService{.address = read_ip(frame.find_service().address())};
+    case pb::Frame::kTakeOver:
+      check_protocol(frame.take_over().protocol());
+      return TakeOver{.owner = frame.take_over().owner()};
+    case pb::Frame::kHandedOver:
+      return HandedOver{.listeners = frame.handed_over().listeners(), .refusal = frame.handed_over().refusal()};
     case pb::Frame::BODY_NOT_SET:
       break;
   }

@@ -119,8 +119,20 @@ struct StatusReply {
   std::vector<config::BackendStatus> backends;
 };
 
-using Message =
-    std::variant<Hello, ApplyConfig, SetPods, AddListener, RemoveListener, AddSockets, ServiceFound, SetAccessLog,
-                 Drain, Ping, StatusRequest, ProxyHello, Applied, Pong, StatusReply, NeedSockets, FindService>;
+// --- agent to agent ---
+
+// The next agent of the same installation asks for the node.
+struct TakeOver {
+  std::string owner;
+};
+
+struct HandedOver {
+  std::uint32_t listeners = 0;  // as many AddListener follow
+  std::string refusal;          // one line, ready to log; empty: the node is the asker's from now on
+};
+
+using Message = std::variant<Hello, ApplyConfig, SetPods, AddListener, RemoveListener, AddSockets, ServiceFound,
+                             SetAccessLog, Drain, Ping, StatusRequest, ProxyHello, Applied, Pong, StatusReply,
+                             NeedSockets, FindService, TakeOver, HandedOver>;
 
 }  // namespace channel

@@ -3,16 +3,20 @@
 
 #include "base/build_info.h"
 #include "proxy/control/control.h"
+#include "proxy/keeper.h"
 
 // fairlead-proxy is started by fairlead-agent, never by hand; its options are theirs alone.
 int main(int argc, char** argv) {
   proxy::ControlOptions options;
+  bool keeps_running = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument(argv[i]);
     if (argument == "--agent-socket" && i + 1 < argc) {
       options.agent_socket = argv[++i];
     } else if (argument == "--ends-with-agent") {
       options.ends_with_agent = true;
+    } else if (argument == "--keep-running") {
+      keeps_running = true;
     } else if (argument == "--version") {
       std::printf("fairlead-proxy %.*s\n", static_cast<int>(base::kVersion.size()), base::kVersion.data());
       return 0;
@@ -25,9 +29,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "fairlead-proxy: started by fairlead-agent; use `fairlead run`\n");
     return 2;
   }
-  if (auto ended = proxy::run_control(options); !ended) {
-    std::fprintf(stderr, "fairlead-proxy: %s\n", ended.error().message.c_str());
-    return 1;
-  }
-  return 0;
+  const auto serve = [&options] {
+    auto ended = proxy::run_control(options);
+    if (!ended) std::fprintf(stderr, "fairlead-proxy: %s\n", ended.error().message.c_str());
+    return ended ? 0 : 1;
+  };
+  return keeps_running ? proxy::keep_running(serve) : serve();
 }

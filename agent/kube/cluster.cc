@@ -24,6 +24,8 @@ using Name = ClusterState::Name;
 
 // Changes that come together are published together; a waiting connection hardly notices.
 constexpr std::chrono::milliseconds kGathering{10};
+// How the watches are is published without any change as well: soon until all has been read once.
+constexpr std::chrono::milliseconds kStatusSoon{100}, kStatusInterval{10'000};
 
 Name name_of(const ObjectMeta& metadata) { return {metadata.name_space, metadata.name}; }
 
@@ -138,6 +140,7 @@ struct Cluster::Impl {
         publish(std::move(publisher)),
         credentials(std::make_shared<Credentials>(settings.api_server)),
         timer(context),
+        status_timer(context),
         state({.node = settings.node, .cluster_domain = settings.cluster_domain}) {}
 
   Watched watch(Resource resource, std::unique_ptr<ObjectSink> sink);
@@ -148,14 +151,16 @@ struct Cluster::Impl {
   void change_documents();
   void schedule();
   void publish_now();
+  void publish_status();
   [[nodiscard]] static ClusterView::Watch describe(const Reflector& reflector);
 
   Settings settings;
   Publish publish;
   asio::io_context context;
   std::shared_ptr<Credentials> credentials;
-  asio::steady_timer timer;
+  asio::steady_timer timer, status_timer;
   bool is_scheduled = false;
+  bool is_synced = false;  // as published
   ClusterState state;
   std::uint64_t revision = 1;
   std::vector<Watched> always;
@@ -326,7 +331,17 @@ void Cluster::Impl::publish_now() {
   auto view = std::make_shared<ClusterView>(state.view());
   view->documents_revision = revision;
   for (const Watched& watched : always) view->watches.push_back(describe(*watched.reflector));
+  is_synced = view->is_synced();
   publish(std::move(view));
+}
+
+void Cluster::Impl::publish_status() {
+  status_timer.expires_after(is_synced ? kStatusInterval : kStatusSoon);
+  status_timer.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    publish_now();
+    publish_status();
+  });
 }
 
 Cluster::Cluster(Settings settings, Publish publish)
@@ -334,6 +349,7 @@ Cluster::Cluster(Settings settings, Publish publish)
   impl_->thread = std::thread([impl = impl_.get()] {
     ::pthread_setname_np(::pthread_self(), "kube");
     impl->start();
+    impl->publish_status();
     const auto work = asio::make_work_guard(impl->context);
     impl->context.run();
   });

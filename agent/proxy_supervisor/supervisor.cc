@@ -1,20 +1,17 @@
 #include "agent/proxy_supervisor/supervisor.h"
 
-#include <fcntl.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <fstream>
 
+#include "base/unix_socket.h"
 #include "proxy/sandbox/proxy_user.h"
 
 extern char** environ;
@@ -35,26 +32,8 @@ constexpr std::uint64_t kMissedPings = 5;
 constexpr std::size_t kExitsThatMatter = 5;
 constexpr std::chrono::seconds kExitWindow{20};
 constexpr std::chrono::seconds kSlowRestart{5};
+constexpr std::chrono::seconds kExternalAbsence{3};  // of a proxy that somebody else starts
 constexpr std::chrono::milliseconds kStopPoll{5};
-
-Result<UniqueFd> listen_on(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return base::fail(base::Errc::invalid, "the runtime folder's path is too long: " + path);
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return base::fail_errno("socket");
-  ::unlink(path.c_str());
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return base::fail_errno("listen on " + path);
-  }
-  // A proxy without privileges comes back to it; who may speak is decided by the peer's user, not by the file's mode.
-  ::chmod(path.c_str(), 0666);
-  if (::listen(socket.get(), 8) != 0) return base::fail_errno("listen on " + path);
-  return socket;
-}
 
 bool is_proxy_process(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
@@ -78,11 +57,9 @@ std::optional<pid_t> allowed_peer(int socket) {
   return is_allowed ? std::optional(peer.pid) : std::nullopt;
 }
 
-UniqueFd duplicate(const UniqueFd& fd) { return UniqueFd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
-
 std::vector<UniqueFd> duplicate(const std::vector<UniqueFd>& fds) {
   std::vector<UniqueFd> copies;
-  for (const UniqueFd& fd : fds) copies.push_back(duplicate(fd));
+  for (const UniqueFd& fd : fds) copies.push_back(fd.duplicate());
   return copies;
 }
 
@@ -100,11 +77,12 @@ ProxySupervisor::~ProxySupervisor() = default;
 
 Result<> ProxySupervisor::start(bool adopts) {
   const pid_t earlier = adopts ? remembered_pid(settings_.socket_path) : 0;
-  auto socket = listen_on(settings_.socket_path);
+  auto socket = base::listen_unix(settings_.socket_path);
   if (!socket) return tl::unexpected(socket.error());
   server_.assign(socket->release());
   accept_proxy();
-  if (earlier == 0) return spawn();
+  is_adopting_ = settings_.program.empty();  // it may have served for an agent before us
+  if (earlier == 0 || is_adopting_) return spawn();
 
   spdlog::info("a proxy of an earlier agent is running (pid {}); waiting for it", earlier);
   is_adopting_ = true;
@@ -120,7 +98,10 @@ Result<> ProxySupervisor::start(bool adopts) {
 }
 
 Result<> ProxySupervisor::spawn() {
-  if (settings_.program.empty()) return {};  // it comes by itself
+  if (settings_.program.empty()) {  // it comes by itself
+    expect_proxy();
+    return {};
+  }
   std::string name = "fairlead-proxy", option = "--agent-socket", path = settings_.socket_path,
               end = "--ends-with-agent";
   std::vector<char*> arguments = {name.data(), option.data(), path.data()};
@@ -147,8 +128,19 @@ Result<> ProxySupervisor::spawn() {
   return {};
 }
 
+// Until then connections wait in the listeners' queues.
+void ProxySupervisor::expect_proxy() {
+  restart_timer_.expires_after(kExternalAbsence);
+  restart_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || is_up() || is_stopping_) return;
+    spdlog::error("no proxy has come for {} s: listeners are closed, connections pass", kExternalAbsence.count());
+    close_listeners();
+  });
+}
+
 // The kernel says when the process ends, whether it is our child or was adopted.
 void ProxySupervisor::watch_process() {
+  if (pid_ == 0) return;  // of a PID namespace that we do not see; the end of the connection says it
   const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   if (pidfd < 0) {
     on_exit();
@@ -235,6 +227,7 @@ void ProxySupervisor::read_messages() {
     if (!open) spdlog::error("the proxy said what it must not: {}", open.error().message);
     if (!open || !*open) {
       lose_connection();
+      if (pid_ == 0 && !is_stopping_) restart(RestartReason::crash);
       return;
     }
     if (connection_) read_messages();
@@ -317,7 +310,7 @@ void ProxySupervisor::greet() {
   send(channel::Hello{.workers = settings_.workers, .shards = std::move(*shards)});
   if (config_) send(channel::ApplyConfig{config_});
   send(channel::SetPods{pods_});
-  send(channel::SetAccessLog{duplicate(access_log_)});
+  send(channel::SetAccessLog{access_log_.duplicate()});
   for (auto& [id, held] : listeners_) {
     if (held.sockets.empty()) {  // closed because no proxy stayed up
       auto made = held.make();
@@ -373,14 +366,16 @@ void ProxySupervisor::set_pods(std::vector<config::Pod> pods) {
 
 void ProxySupervisor::set_access_log(UniqueFd file) {
   access_log_ = std::move(file);
-  send(channel::SetAccessLog{duplicate(access_log_)});
+  send(channel::SetAccessLog{access_log_.duplicate()});
 }
 
 Result<> ProxySupervisor::add_listener(std::uint64_t id, std::optional<channel::FixedDestination> fixed,
                                        std::optional<std::uint32_t> pod,
                                        const std::function<Result<std::vector<UniqueFd>>()>& make) {
   Held held{.fixed = std::move(fixed), .pod = pod, .sockets = {}, .make = make};
-  if (!is_adopting_) {  // else greet() does
+  if (auto inherited = inherited_.extract(id)) {
+    hold(held, std::move(inherited.mapped()));
+  } else if (!is_adopting_) {  // else greet() does
     auto made = make();
     if (!made) return tl::unexpected(made.error());
     hold(held, std::move(*made));
@@ -405,6 +400,22 @@ std::vector<int> ProxySupervisor::listening_sockets(std::uint64_t id) const {
 
 void ProxySupervisor::send_sockets(channel::AddSockets sockets) { send(std::move(sockets)); }
 
+void ProxySupervisor::inherit(std::vector<channel::AddListener> listeners) {
+  for (channel::AddListener& listener : listeners) inherited_[listener.id] = std::move(listener.sockets);
+}
+
+std::vector<channel::AddListener> ProxySupervisor::give_away(std::chrono::milliseconds drain) {
+  is_stopping_ = true;
+  restart_timer_.cancel();
+  std::vector<channel::AddListener> given;
+  for (const auto& [id, held] : listeners_) {
+    if (held.fixed || held.sockets.empty()) continue;
+    given.push_back({.id = id, .fixed = std::nullopt, .pod = held.pod, .sockets = duplicate(held.sockets)});
+  }
+  send(channel::Drain{drain});
+  return given;
+}
+
 void ProxySupervisor::request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done) {
   if (!connection_) {
     done(std::nullopt);
@@ -424,8 +435,9 @@ void ProxySupervisor::stop(std::chrono::milliseconds drain) {
   server_.close(ignored);
   ::unlink(settings_.socket_path.c_str());
   ::unlink(pid_file(settings_.socket_path).c_str());
-  if (pid_ == 0) return;
+  if (!connection_ && pid_ == 0) return;
   send(channel::Drain{drain});
+  if (pid_ == 0) return;  // somebody else waits for its end
   const base::TimePoint deadline = base::now() + drain + std::chrono::milliseconds(500);
   const auto has_ended = [this] {
     if (is_child_) return ::waitpid(pid_, nullptr, WNOHANG) == pid_;

@@ -63,6 +63,10 @@ class ProxySupervisor {
                               const std::function<base::Result<std::vector<base::UniqueFd>>()>& make);
   // Connections must pass before.
   void remove_listener(std::uint64_t id);
+  // Sockets that another agent has made: add_listener() takes them instead of making its own. Before the first one.
+  void inherit(std::vector<channel::AddListener> listeners);
+  // Copies of all listeners for the next agent; then the proxy drains, and nothing is started any more.
+  std::vector<channel::AddListener> give_away(std::chrono::milliseconds drain);
   [[nodiscard]] std::vector<int> listening_sockets(std::uint64_t id) const;
   // To the proxy that has asked.
   void send_sockets(channel::AddSockets sockets);
@@ -99,6 +103,7 @@ class ProxySupervisor {
   void on_exit();
   void restart(telemetry::RestartReason reason);
   void close_listeners();
+  void expect_proxy();
   void hold(Held& held, std::vector<base::UniqueFd> sockets);
   void ping();
 
@@ -116,6 +121,7 @@ class ProxySupervisor {
   std::vector<config::Pod> pods_;
   base::UniqueFd access_log_;
   std::map<std::uint64_t, Held> listeners_;
+  std::map<std::uint64_t, std::vector<base::UniqueFd>> inherited_;
   std::optional<channel::ProxyHello> hello_;       // of a proxy whose listeners are still coming
   std::vector<channel::AddListener> handed_back_;  // those that have come
   std::map<std::uint64_t, std::function<void(std::optional<std::vector<config::BackendStatus>>)>> status_requests_;

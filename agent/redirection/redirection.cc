@@ -1,6 +1,8 @@
 #include "agent/redirection/redirection.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +29,15 @@ constexpr std::chrono::milliseconds kOnTheirWay{100};
 constexpr std::string_view kFolder = "/fairlead";
 constexpr std::string_view kProxyFolder = "/fairlead/proxy";
 
+// In a container, cgroups have other names than on the node.
+Result<> enter_node_cgroup_namespace(const std::string& proc) {
+  const std::string path = proc + "/1/ns/cgroup";
+  const base::UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!space) return base::fail_errno("open " + path);
+  if (::setns(space.get(), CLONE_NEWCGROUP) != 0) return base::fail_errno("enter the node's cgroup namespace");
+  return {};
+}
+
 }  // namespace
 
 Redirection::Redirection(std::string cgroup2, Datapath datapath, CgroupTree tree, PodNetworks networks)
@@ -37,6 +48,9 @@ Redirection::Redirection(std::string cgroup2, Datapath datapath, CgroupTree tree
       networks_(std::move(networks)) {}
 
 Result<Redirection> Redirection::open(const Settings& settings) {
+  if (settings.proc != "/proc") {
+    if (auto entered = enter_node_cgroup_namespace(settings.proc); !entered) return tl::unexpected(entered.error());
+  }
   const auto cgroup2 = base::find_cgroup2(base::read_mountinfo(), settings.cgroup2);
   if (!cgroup2) {
     return base::fail(base::Errc::unavailable, "no cgroup2 hierarchy is mounted" +

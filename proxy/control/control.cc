@@ -1,21 +1,19 @@
 #include "proxy/control/control.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "base/build_info.h"
+#include "base/unix_socket.h"
 #include "channel/connection.h"
 #include "proxy/sandbox/sandbox.h"
 #include "proxy/server.h"
@@ -29,22 +27,8 @@ using base::UniqueFd;
 
 constexpr std::chrono::milliseconds kReconnectInterval{200};
 constexpr std::chrono::seconds kDrainOnSignal{5};
-
-Result<UniqueFd> connect_to_agent(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return base::fail(Errc::invalid, "the path of the agent's socket is too long");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return base::fail_errno("socket");
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return base::fail_errno("connect to the agent at " + path);
-  }
-  return socket;
-}
-
-UniqueFd duplicate(const UniqueFd& fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
+// When a pod ends, its agent is told at the same time: it lets connections pass, then says Drain.
+constexpr std::chrono::seconds kWaitForAgent{2}, kAtOnce{0};
 
 class Control {
  public:
@@ -74,9 +58,15 @@ class Control {
   Result<> turn() {
     std::array<pollfd, 3> waiting = {pollfd{signals_.get(), POLLIN, 0}, pollfd{agent_ ? agent_->fd() : -1, POLLIN, 0},
                                      pollfd{server_ ? server_->demands().fd() : -1, POLLIN, 0}};
-    const int limit = agent_ ? -1 : static_cast<int>(kReconnectInterval.count());
+    const bool has_nothing_to_do = agent_ && !ends_at_;
+    const int limit = has_nothing_to_do ? -1 : static_cast<int>(kReconnectInterval.count());
     if (::poll(waiting.data(), waiting.size(), limit) < 0 && errno != EINTR) return base::fail_errno("poll");
     if (waiting[0].revents != 0) {
+      signalfd_siginfo signal;
+      static_cast<void>(::read(signals_.get(), &signal, sizeof signal));
+      if (!ends_at_) ends_at_ = base::now() + (agent_ && !options_.ends_with_agent ? kWaitForAgent : kAtOnce);
+    }
+    if (ends_at_ && (!agent_ || base::now() >= *ends_at_)) {
       drain_limit_ = kDrainOnSignal;
       is_ending_ = true;
       return {};
@@ -101,13 +91,13 @@ class Control {
   }
 
   Result<> connect() {
-    auto socket = connect_to_agent(options_.agent_socket);
+    auto socket = base::connect_unix(options_.agent_socket);
     if (!socket) return tl::unexpected(socket.error());
     agent_.emplace(std::move(*socket));
     channel::ProxyHello hello{.version = std::string(base::kVersion),
                               .generation = generation_,
                               .listeners = static_cast<std::uint32_t>(listeners_.size()),
-                              .shards = duplicate(memory_)};
+                              .shards = memory_.duplicate()};
     auto sent = agent_->send(std::move(hello));
     for (const auto& [id, listener] : listeners_) {
       if (sent) sent = agent_->send(copy(listener));
@@ -146,7 +136,7 @@ class Control {
 
   static channel::AddListener copy(const channel::AddListener& listener) {
     channel::AddListener copied{.id = listener.id, .fixed = listener.fixed, .pod = listener.pod, .sockets = {}};
-    for (const UniqueFd& socket : listener.sockets) copied.sockets.push_back(duplicate(socket));
+    for (const UniqueFd& socket : listener.sockets) copied.sockets.push_back(socket.duplicate());
     return copied;
   }
 
@@ -160,7 +150,7 @@ class Control {
   // What the agent says. Anything but Hello needs the server that Hello starts.
   void operator()(channel::Hello message) {
     if (server_) return;  // another agent: the workers and their memory stay
-    memory_ = duplicate(message.shards);
+    memory_ = message.shards.duplicate();
     auto shards = telemetry::ShardSet::attach(std::move(message.shards));
     if (!shards) return fail_start(shards.error());
     shards_ = std::move(*shards);
@@ -187,7 +177,7 @@ class Control {
                     .pod = message.fixed->pod,
                     .passthrough = message.fixed->passthrough};
     }
-    for (const UniqueFd& socket : message.sockets) spec.sockets.push_back(duplicate(socket));
+    for (const UniqueFd& socket : message.sockets) spec.sockets.push_back(socket.duplicate());
     server_->add_listener(std::move(spec));
     listeners_.emplace(message.id, std::move(message));
   }
@@ -225,6 +215,9 @@ class Control {
   void operator()(const channel::StatusReply&) {}
   void operator()(const channel::NeedSockets&) {}
   void operator()(const channel::FindService&) {}
+  // What agents say to each other.
+  void operator()(const channel::TakeOver&) {}
+  void operator()(const channel::HandedOver&) {}
 
  private:
   void fail_start(const base::Error& error) {
@@ -243,6 +236,7 @@ class Control {
   std::uint64_t generation_ = 0;
   std::optional<base::Error> start_error_;
   std::chrono::milliseconds drain_limit_{0};
+  std::optional<base::TimePoint> ends_at_;  // a signal came; Drain may come before
   bool is_ending_ = false;
 };
 

@@ -200,6 +200,13 @@ TEST(Codec, CarriesSocketsOfAPod) {
   EXPECT_EQ(needed.count, 16U);
 }
 
+TEST(Codec, CarriesAHandover) {
+  EXPECT_EQ(carried<TakeOver>(TakeOver{"fairlead-system/fairlead"}).owner, "fairlead-system/fairlead");
+  const auto handed = carried<HandedOver>(HandedOver{.listeners = 4, .refusal = "no"});
+  EXPECT_EQ(handed.listeners, 4U);
+  EXPECT_EQ(handed.refusal, "no");
+}
+
 TEST(Codec, CarriesTheSearchForAService) {
   const base::IpAddress vip = address("[fd00::1]:1").ip;
   EXPECT_EQ(carried<FindService>(FindService{vip}).address, vip);
