@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     } else if (argument == "--ends-with-agent") {
       options.ends_with_agent = true;
     } else if (argument == "--keep-running") {
-      keeps_running = true;
+      keeps_running = options.waits_for_agent = true;
     } else if (argument == "--version") {
       std::printf("fairlead-proxy %.*s\n", static_cast<int>(base::kVersion.size()), base::kVersion.data());
       return 0;

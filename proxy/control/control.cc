@@ -43,7 +43,7 @@ class Control {
     std::signal(SIGPIPE, SIG_IGN);
     signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC));
     if (!signals_) return base::fail_errno("signalfd");
-    if (auto connected = connect(); !connected) return connected;
+    if (auto connected = connect(); !connected && !options_.waits_for_agent) return connected;
     if (auto done = enter_sandbox(); !done) return done;
     while (!is_ending_) {
       if (auto turned = turn(); !turned) return turned;
