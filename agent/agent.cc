@@ -271,7 +271,13 @@ void Agent::compile_and_apply() {
   for (const config::Finding& finding : findings_) {
     if (!known.contains(finding.to_string())) log_finding(finding);
   }
-  config_ = std::make_shared<const config::NodeConfig>(std::move(compiled.config));
+  // Most of what happens in a cluster changes nothing here.
+  compiled.config.generation = generation_;
+  const bool is_same = config_ && *config_ == compiled.config;
+  if (!is_same) {
+    compiled.config.generation = ++generation_;
+    config_ = std::make_shared<const config::NodeConfig>(std::move(compiled.config));
+  }
   destinations_ = std::move(compiled.destinations);
   if (redirection_) {
     if (auto told = redirection_->count_tcp(documents_.settings.proxy.counts_tcp); !told) {
@@ -279,7 +285,11 @@ void Agent::compile_and_apply() {
     }
   }
   if (!supervisor_) return;
-  supervisor_->set_config(config_);
+  if (!is_same) {
+    supervisor_->set_config(config_);
+  } else if (supervisor_->applied_generation() == generation_) {
+    on_applied(generation_);
+  }
   name_endpoints();
   answer_pending_services();
   find_instances();
@@ -302,9 +312,9 @@ void Agent::add_cluster_documents() {
 // The Kubernetes Services that are compiled are those that are called and whose endpoints are there, with all that
 // their routes lead to: one without endpoints would answer 503. The API server is asked for what is missing.
 config::CompileResult Agent::compile(const std::set<std::string, std::less<>>& called) {
-  if (!cluster_view_) return config::compile(documents_, ++generation_);
+  if (!cluster_view_) return config::compile(documents_, 0);
   documents_.services_in_use = called;
-  config::CompileResult compiled = config::compile(documents_, ++generation_);
+  config::CompileResult compiled = config::compile(documents_, 0);
   cluster_->set_called(compiled.hosts);
   const auto& known = cluster_view_->hosts_with_endpoints;
   if (std::includes(known.begin(), known.end(), compiled.hosts.begin(), compiled.hosts.end())) {
@@ -312,7 +322,7 @@ config::CompileResult Agent::compile(const std::set<std::string, std::less<>>& c
     return compiled;
   }
   documents_.services_in_use = ready_;
-  return config::compile(documents_, generation_);
+  return config::compile(documents_, 0);
 }
 
 Result<> Agent::start_cluster() {
@@ -592,7 +602,9 @@ void Agent::on_applied(std::uint64_t generation) {
     if (auto serving = redirection_->serve(destinations_); !serving) spdlog::error("{}", serving.error().message);
   }
   if (is_announced_) {
-    spdlog::info("generation {} is in force", generation);
+    if (std::exchange(announced_generation_, generation) != generation) {
+      spdlog::info("generation {} is in force", generation);
+    }
     return;
   }
   is_announced_ = true;

@@ -101,6 +101,7 @@ class Agent {
   std::unique_ptr<ProxySupervisor> supervisor_;
   std::string access_log_path_;
   bool is_announced_ = false;
+  std::uint64_t announced_generation_ = 0;
 
   // the cluster
   std::shared_ptr<const kube::ClusterView> cluster_view_;

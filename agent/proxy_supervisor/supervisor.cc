@@ -407,6 +407,8 @@ void ProxySupervisor::inherit(std::vector<channel::AddListener> listeners) {
 std::vector<channel::AddListener> ProxySupervisor::give_away(std::chrono::milliseconds drain) {
   is_stopping_ = true;
   restart_timer_.cancel();
+  boost::system::error_code ignored;
+  server_.close(ignored);  // no other proxy may come
   std::vector<channel::AddListener> given;
   for (const auto& [id, held] : listeners_) {
     if (held.fixed || held.sockets.empty()) continue;
