@@ -29,6 +29,7 @@ using base::UniqueFd;
 
 constexpr std::chrono::milliseconds kTrialDrain{300};
 constexpr std::chrono::seconds kDrain{5};
+constexpr std::chrono::seconds kAdoptServices{3};
 constexpr std::chrono::seconds kHandoverPatience{10};
 constexpr std::chrono::seconds kDrainAtHandover{20};
 constexpr std::chrono::milliseconds kLagInterval{500};
@@ -116,7 +117,8 @@ Agent::Agent(Options options)
     : options_(std::move(options)),
       signals_(context_, SIGTERM, SIGINT, SIGHUP),
       lag_timer_(context_),
-      look_again_(context_) {}
+      look_again_(context_),
+      adoption_timer_(context_) {}
 Agent::~Agent() = default;
 
 std::uint32_t Agent::workers() const {
@@ -194,6 +196,7 @@ Result<> Agent::start_proxy() {
               [this] {
                 if (redirection_) redirection_->pass();
               },
+          .adopting = [this](const channel::ProxyHello& hello) { adopt_services(hello); },
           .need_sockets = [this](const channel::NeedSockets& needed) { send_sockets(needed); },
           .find_service = [this](const channel::FindService& wanted) { find_service(wanted.address); }});
   supervisor_->inherit(std::exchange(inherited_, {}));
@@ -273,6 +276,7 @@ void Agent::compile_and_apply() {
   }
   // Most of what happens in a cluster changes nothing here.
   compiled.config.generation = generation_;
+  const bool is_adopting = base::now() < adopts_services_until_ && ready_ != called_;
   const bool is_same = config_ && *config_ == compiled.config;
   if (!is_same) {
     compiled.config.generation = ++generation_;
@@ -285,7 +289,15 @@ void Agent::compile_and_apply() {
     }
   }
   if (!supervisor_) return;
-  if (!is_same) {
+  if (is_adopting) {
+    config_is_held_back_ = true;
+    adoption_timer_.expires_at(adopts_services_until_);
+    adoption_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) compile_and_apply();
+    });
+  } else if (!is_same || config_is_held_back_) {
+    config_is_held_back_ = false;
+    adoption_timer_.cancel();
     supervisor_->set_config(config_);
   } else if (supervisor_->applied_generation() == generation_) {
     on_applied(generation_);
@@ -350,6 +362,19 @@ void Agent::on_cluster_change(std::shared_ptr<const kube::ClusterView> view) {
   } else {
     compile_and_apply();
   }
+}
+
+// The services that the proxy has go on to be enforced: until their endpoints are known it keeps what it has. Later
+// generations have higher numbers than its own.
+void Agent::adopt_services(const channel::ProxyHello& hello) {
+  generation_ = std::max(generation_, hello.generation);
+  config_ = nullptr;  // a new generation, whatever is in it
+  if (cluster_view_) {
+    for (const std::string& host : hello.hosts) called_.insert(host);
+    adopts_services_until_ = base::now() + kAdoptServices;
+  }
+  supervisor_->set_config(nullptr);
+  compile_and_apply();
 }
 
 // A connection waits for the answer, so one that is negative comes at once.

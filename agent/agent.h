@@ -45,6 +45,7 @@ class Agent {
   std::vector<channel::AddListener> give_node_away();
   void on_cluster_change(std::shared_ptr<const kube::ClusterView> view);
   void find_service(const base::IpAddress& address);
+  void adopt_services(const channel::ProxyHello& hello);
   config::CompileResult compile(const std::set<std::string, std::less<>>& called);
   void add_cluster_documents();
   void answer_pending_services();
@@ -108,8 +109,10 @@ class Agent {
   std::uint32_t cluster_workloads_ = 0;        // where the cluster's workloads begin in documents_
   std::set<std::string, std::less<>> called_;  // hosts of services that connections came for
   std::set<std::string, std::less<>> ready_;   // of these, the ones whose endpoints were there when last compiled
+  base::TimePoint adopts_services_until_;      // the proxy keeps its own until these are complete, or till then
+  bool config_is_held_back_ = false;
   std::vector<std::pair<base::IpAddress, std::string>> pending_services_;  // asked for by the proxy, and their hosts
-  boost::asio::steady_timer look_again_;
+  boost::asio::steady_timer look_again_, adoption_timer_;
   std::chrono::milliseconds look_again_after_{0};
   std::set<std::uint64_t> pod_listeners_;   // ids
   std::unique_ptr<kube::Cluster> cluster_;  // its thread posts to context_

@@ -570,6 +570,7 @@ struct Writer {
     hello.set_version(message.version);
     hello.set_generation(message.generation);
     hello.set_listeners(message.listeners);
+    for (const std::string& host : message.hosts) hello.add_hosts(host);
     add(message.shards);
   }
   void operator()(const Applied& message) {
@@ -662,6 +663,7 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
       return ProxyHello{.version = hello.version(),
                         .generation = hello.generation(),
                         .listeners = hello.listeners(),
+                        .hosts = {hello.hosts().begin(), hello.hosts().end()},
                         .shards = take_one_if_any(descriptors)};
     }
     case pb::Frame::kApplied:

@@ -88,8 +88,9 @@ struct StatusRequest {
 struct ProxyHello {
   std::string version;
   std::uint64_t generation = 0;
-  std::uint32_t listeners = 0;  // as many AddListener follow
-  base::UniqueFd shards;        // none in a new proxy
+  std::uint32_t listeners = 0;     // as many AddListener follow
+  std::vector<std::string> hosts;  // of the services it has
+  base::UniqueFd shards;           // none in a new proxy
 };
 
 // Connections of this pod will soon have to wait for sockets.

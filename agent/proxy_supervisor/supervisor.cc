@@ -275,6 +275,7 @@ void ProxySupervisor::handle(channel::Message message) {
 // A proxy is there: it hears everything, in the order in which it needs it.
 void ProxySupervisor::greet() {
   channel::ProxyHello hello = *std::exchange(hello_, std::nullopt);
+  if (hello.generation != 0) callbacks_.adopting(hello);
   restart_timer_.cancel();
   if (hello.shards) {  // its counters go on
     if (auto opened = ::telemetry::SharedMemory::open(std::move(hello.shards))) {
@@ -356,7 +357,7 @@ void ProxySupervisor::ping() {
 
 void ProxySupervisor::set_config(std::shared_ptr<const config::NodeConfig> config) {
   config_ = std::move(config);
-  send(channel::ApplyConfig{config_});
+  if (config_) send(channel::ApplyConfig{config_});
 }
 
 void ProxySupervisor::set_pods(std::vector<config::Pod> pods) {

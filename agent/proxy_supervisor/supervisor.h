@@ -41,6 +41,8 @@ class ProxySupervisor {
     std::function<void(const ::telemetry::SharedMemory&)> counting = [](const ::telemetry::SharedMemory&) {};
     // Listeners are about to be closed because no proxy stays up: let connections pass until `applied`.
     std::function<void()> passing = [] {};
+    // A proxy that has served for an earlier agent is about to be told everything: it has this generation already.
+    std::function<void(const channel::ProxyHello&)> adopting = [](const channel::ProxyHello&) {};
     std::function<void(const channel::NeedSockets&)> need_sockets = [](const channel::NeedSockets&) {};
     std::function<void(const channel::FindService&)> find_service = [](const channel::FindService&) {};
   };
@@ -52,7 +54,7 @@ class ProxySupervisor {
   // without, a new one is started.
   base::Result<> start(bool adopts);
 
-  // What every proxy is told; sent now if there is one.
+  // What every proxy is told; sent now if there is one. nullptr: it is to keep the configuration it has.
   void set_config(std::shared_ptr<const config::NodeConfig> config);
   void set_pods(std::vector<config::Pod> pods);
   void set_access_log(base::UniqueFd file);

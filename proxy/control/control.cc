@@ -97,6 +97,7 @@ class Control {
     channel::ProxyHello hello{.version = std::string(base::kVersion),
                               .generation = generation_,
                               .listeners = static_cast<std::uint32_t>(listeners_.size()),
+                              .hosts = hosts_,
                               .shards = memory_.duplicate()};
     auto sent = agent_->send(std::move(hello));
     for (const auto& [id, listener] : listeners_) {
@@ -161,8 +162,13 @@ class Control {
   void operator()(channel::ApplyConfig message) {
     if (!server_) return;
     const std::uint64_t generation = message.config->generation;
+    std::vector<std::string> hosts;
+    for (const config::Service& service : message.config->services) hosts.push_back(service.host);
     auto applied = server_->apply(std::move(message.config));
-    if (applied) generation_ = generation;
+    if (applied) {
+      generation_ = generation;
+      hosts_ = std::move(hosts);
+    }
     answer(channel::Applied{generation, applied ? "" : applied.error().message});
   }
   void operator()(channel::SetPods message) {
@@ -234,6 +240,7 @@ class Control {
   std::map<std::uint64_t, channel::AddListener> listeners_;
   std::set<base::IpAddress> asked_;  // services; the agent has not answered yet
   std::uint64_t generation_ = 0;
+  std::vector<std::string> hosts_;  // of the services of that generation
   std::optional<base::Error> start_error_;
   std::chrono::milliseconds drain_limit_{0};
   std::optional<base::TimePoint> ends_at_;  // a signal came; Drain may come before

@@ -371,6 +371,26 @@ TEST_F(Host, RequestsGoOnWithoutTheAgentAndTheNextOneTakesOver) {
   EXPECT_THAT(metrics(), HasSubstr(R"(response_code="418")")) << "counters go on";
 }
 
+// The proxy ignores generations that it has had.
+TEST_F(Host, GenerationsOfTheNextAgentFollowThoseOfTheProxy) {
+  const auto generation = [] {
+    const std::string page = metrics();
+    const std::string name = "\nfairlead_proxy_config_generation ";
+    const std::size_t at = page.find(name);
+    return at == std::string::npos ? 0 : std::stoul(page.substr(at + name.size()));
+  };
+  start_agent();
+  for (const int status : {418, 503, 418}) {
+    write_document("policy", abort_with(status));
+    ASSERT_TRUE(becomes(std::to_string(status) + " through the proxy"));
+  }
+  const unsigned long before = generation();
+  EXPECT_GE(before, 4U);
+  kill_agent();
+  start_agent();
+  EXPECT_TRUE(wait_until([&] { return generation() > before; }));
+}
+
 TEST_F(Host, ConnectionsPassWhenBothAreDead) {
   start_agent();
   EXPECT_EQ(ask_as_workload(), "200 through the proxy");

@@ -176,11 +176,12 @@ TEST(Codec, CarriesAListenerWithItsSockets) {
 }
 
 TEST(Codec, CarriesAHello) {
-  const auto arrived =
-      carried<ProxyHello>(ProxyHello{.version = "1.2.3", .generation = 4, .listeners = 5, .shards = a_descriptor()});
+  const auto arrived = carried<ProxyHello>(
+      ProxyHello{.version = "1.2.3", .generation = 4, .listeners = 5, .hosts = {"a", "b"}, .shards = a_descriptor()});
   EXPECT_EQ(arrived.version, "1.2.3");
   EXPECT_EQ(arrived.generation, 4U);
   EXPECT_EQ(arrived.listeners, 5U);
+  EXPECT_EQ(arrived.hosts, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(arrived.shards);
 }
 
