@@ -63,6 +63,7 @@ void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
     PinnedSnapshot* const previous = current_;
     snapshots_.push_back(std::make_unique<PinnedSnapshot>(PinnedSnapshot{snapshot, 0}));
     current_ = snapshots_.back().get();
+    context_->counts_tcp = settings().counts_tcp;
     if (previous != nullptr) {
       ++previous->requests;  // unpin() drops it if nobody else has it
       unpin(*previous);

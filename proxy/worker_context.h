@@ -23,7 +23,8 @@ struct WorkerContext {
   engine::BufferPool buffers;
   base::Random random = base::Random::from_entropy();
   engine::ObjectPool<upstream::Connection> connections;
-  std::string head;  // scratch for the head that is being written; used within one call
+  bool counts_tcp = true;  // telemetry.tcp
+  std::string head;        // scratch for the head that is being written; used within one call
 };
 
 }  // namespace proxy

@@ -13,6 +13,8 @@ namespace {
 
 using engine::EventLoop;
 
+constexpr std::chrono::seconds kCountInterval{5};
+
 void set_option(int fd, int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); }
 
 void set_keepalive(int fd, const config::ConnectionPoolPolicy::Keepalive& keepalive) {
@@ -39,6 +41,8 @@ void Connection::open(EndpointPool& pool) {
   state_ = State::connecting;
 
   EventLoop& loop = *context_.loop;
+  counted_ = {.sent_bytes = 1};  // the SYN
+  counted_at_ = loop.now();
   loop.timers().arm(timer_, loop.now() + pool.policy().connect_timeout);
   const int family = pool.endpoint().address.family();
   if (SocketStock* const stock = pool.sockets(family)) {
@@ -115,6 +119,7 @@ void Connection::on_io(std::uint32_t events) {
     }
     case State::idle:
       // FIN, or bytes nobody asked for: either way not for the next request.
+      if ((events & EPOLLERR) != 0) result_ = telemetry::ConnectionResult::reset;
       if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) close();
       return;
     case State::busy:
@@ -173,6 +178,7 @@ void Connection::resume_reading() {
 
 void Connection::read() {
   EventLoop& loop = *context_.loop;
+  count_tcp_now_and_then();
   is_reading_ = true;
   while (state_ == State::busy && is_readable_ && user_->wants_upstream_data()) {
     char* const scratch = loop.scratch();
@@ -229,15 +235,40 @@ void Connection::become_idle() {
     is_readable_ = false;
   }
   state_ = State::idle;
+  count_tcp_now_and_then();
   EventLoop& loop = *context_.loop;
   loop.timers().arm(timer_, loop.now() + pool_->policy().idle_timeout);
   pool_->on_use_over(*this);
 }
 
+void Connection::count_tcp_now_and_then() {
+  if (context_.loop->now() - counted_at_ >= kCountInterval) count_tcp();
+}
+
+void Connection::count_tcp() {
+  counted_at_ = context_.loop->now();
+  if (!context_.counts_tcp) return;
+  const auto info = engine::read_tcp_info(socket_.fd());
+  if (!info) return;
+  const std::uint64_t sent_bytes = std::max(info->sent_bytes, counted_.sent_bytes);  // less: the SYN is on its way
+  context_.telemetry.on_pod_tcp(
+      pool_->owner().pod_id,
+      {.rtt = info->rtt.count() == 0 ? std::nullopt : std::optional<std::chrono::nanoseconds>(info->rtt),
+       .retransmits = info->retransmits - counted_.retransmits,
+       .sent_bytes = sent_bytes - counted_.sent_bytes,
+       .received_bytes = info->received_bytes - counted_.received_bytes});
+  counted_ = *info;
+  counted_.sent_bytes = sent_bytes;
+}
+
 void Connection::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
+  if (socket_.is_open()) count_tcp();
   if (is_established_) {
+    if (context_.counts_tcp && result_ == telemetry::ConnectionResult::reset) {
+      context_.telemetry.on_pod_tcp_reset(pool_->owner().pod_id);
+    }
     context_.telemetry.on_upstream_closed(result_);
   }
   user_ = nullptr;

@@ -6,6 +6,7 @@
 #include "base/socket_address.h"
 #include "proxy/engine/event_loop.h"
 #include "proxy/engine/stream_socket.h"
+#include "proxy/engine/tcp_info.h"
 #include "proxy/policy/limits.h"
 #include "proxy/policy/retry.h"
 #include "proxy/upstream/socket_stock.h"
@@ -96,6 +97,9 @@ class Connection final
   void read();
   void end(int error_number);
   void become_idle();
+  // Long connections show while they last; a request costs no system call for it.
+  void count_tcp_now_and_then();
+  void count_tcp();
   void close();
 
   WorkerContext& context_;
@@ -110,6 +114,8 @@ class Connection final
   std::uint32_t requests_ = 0;
   base::SocketAddress local_;
   int connect_error_ = 0;
+  engine::TcpInfo counted_;  // up to
+  base::TimePoint counted_at_;
   State state_ = State::closed;
   bool is_readable_ = false;
   bool has_ended_ = false;    // FIN or RST is on the socket

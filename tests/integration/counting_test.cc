@@ -7,6 +7,7 @@
 namespace tests {
 namespace {
 
+using namespace std::chrono_literals;
 using support::HttpClient;
 using support::Io;
 using ::testing::Eq;
@@ -92,6 +93,62 @@ TEST_F(CountingTest, EachRetryCountsOnceByHowItEnded) {
   EXPECT_TRUE(becomes(of_greeter("fairlead_retries_total", "outcome", "failure"), 3));
   EXPECT_TRUE(becomes(of_greeter("fairlead_retries_total", "outcome", "success"), 1));
   EXPECT_TRUE(becomes(of_greeter("fairlead_retries_total", "outcome", "limit"), 1));
+}
+
+std::string of_pod(const char* name, const char* label = "") {
+  return std::string("fairlead_pod_tcp_") + name + R"({source_namespace="unknown",source_pod="unknown")" + label + "}";
+}
+const std::string kSent = of_pod("bytes_total", R"(,direction="sent")");
+const std::string kReceived = of_pod("bytes_total", R"(,direction="received")");
+
+TEST_F(CountingTest, TcpOfAConnectionForAPodIsCountedWhenItEnds) {
+  add_upstream(support::reply({.pattern_size = 100'000}));
+  start(destination_rule("{connectionPool: {http: {maxRequestsPerConnection: 1}}}"));
+  EXPECT_EQ(get().status(), 200);
+  EXPECT_TRUE(becomes(of_pod("rtt_seconds_count"), 1));
+  EXPECT_THAT(sample(of_pod("rtt_seconds_sum")), Optional(::testing::Gt(0.0)));
+  EXPECT_THAT(sample(kSent), Optional(::testing::Gt(100.0)));
+  EXPECT_THAT(sample(kReceived), Optional(::testing::Gt(100'000.0)));
+  EXPECT_THAT(sample(of_pod("resets_total")), Optional(0));
+  EXPECT_THAT(sample(of_pod("retransmits_total")), Optional(0));
+}
+
+TEST_F(CountingTest, TcpOfALongConnectionIsCountedWhileItLasts) {
+  const auto gate = std::make_shared<support::Gate>();
+  add_upstream([gate](support::Exchange& exchange) {
+    exchange.send_head({.is_chunked = true});
+    while (exchange.wait_for(20ms) && !gate->is_open() && exchange.send_chunk("tick\n")) {
+    }
+    exchange.send_last_chunk();
+  });
+  start();
+  HttpClient client = this->client();
+  client.send("GET / HTTP/1.1\r\nHost: " + std::string(kHost) + "\r\n\r\n");
+  EXPECT_TRUE(becomes(of_pod("rtt_seconds_count"), 1));
+  EXPECT_THAT(sample(kReceived), Optional(::testing::Gt(100.0)));
+  EXPECT_THAT(sample(R"(fairlead_connections{direction="upstream"})"), Optional(1));
+  gate->open();
+  EXPECT_EQ(client.receive().status(), 200);
+}
+
+TEST_F(CountingTest, AResetOfABusyConnectionAndOfAnIdleOne) {
+  support::FakeUpstream& upstream = add_upstream(support::in_order({support::reset_unanswered(), support::reply()}));
+  start(virtual_service("[{retries: {attempts: 0}, route: [{destination: {host: greeter-service}}]}]"));
+  EXPECT_EQ(get().status(), 503);
+  EXPECT_TRUE(becomes(of_pod("resets_total"), 1));
+  EXPECT_EQ(get().status(), 200);
+  upstream.go_down();
+  EXPECT_TRUE(becomes(of_pod("resets_total"), 2));
+  EXPECT_THAT(sample(ended("upstream", "reset")), Optional(2));
+}
+
+TEST_F(CountingTest, TcpIsNotCountedWhenSwitchedOff) {
+  add_upstream();
+  start(destination_rule("{connectionPool: {http: {maxRequestsPerConnection: 1}}}"), 1, "{telemetry: {tcp: false}}");
+  EXPECT_EQ(get().status(), 200);
+  EXPECT_TRUE(becomes(ended("upstream", "closed"), 1));
+  EXPECT_THAT(sample(of_pod("rtt_seconds_count")), Optional(0));
+  EXPECT_THAT(sample(kReceived), Optional(0));
 }
 
 TEST_F(CountingTest, EachWorkerMeasuresHowLateItsTimersRun) {

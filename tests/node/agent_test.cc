@@ -272,6 +272,36 @@ TEST_F(Host, TheMetricsPageShowsWhatTheKernelAndTheLoopsDo) {
   EXPECT_THAT(metrics(), HasSubstr("fairlead_bpf_program_attached{program=\"connect4\"} 1\n"));
 }
 
+// What passes is counted by the kernel, what is redirected by the proxy; a pod's row is the sum.
+TEST_F(Host, TheMetricsPageShowsTheTcpOfConnectionsThatPassAndOfThoseThatDoNot) {
+  write_document("policy",
+                 "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: greeter}\nspec:\n"
+                 "  host: greeter.default.svc.cluster.local\n"
+                 "  trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 1}}}\n");
+  FakeUpstream unknown(tests::support::reply({.pattern_size = 100'000}));
+  start_agent();
+  const auto received = [] {
+    const std::string page = metrics();
+    const std::string name =
+        R"(fairlead_pod_tcp_bytes_total{source_namespace="default",source_pod="client",direction="received"} )";
+    const auto at = page.find(name);
+    return at == std::string::npos ? -1.0 : std::stod(page.substr(at + name.size()));
+  };
+  EXPECT_EQ(in_workload([&] { return std::to_string(HttpClient(unknown.address()).get("/").status()); }), "200");
+  EXPECT_TRUE(wait_until([&] { return received() >= 100'000; }));
+  const double passed = received();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  EXPECT_TRUE(wait_until([&] { return received() > passed; }));
+  unknown.set_on_accept(FakeUpstream::OnAccept::reset);
+  in_workload([&] { return std::to_string(HttpClient(unknown.address()).get("/").status()); });
+  const std::string resets = R"(fairlead_pod_tcp_resets_total{source_namespace="default",source_pod="client"} 1)";
+  EXPECT_TRUE(wait_until([&] { return metrics().find(resets) != std::string::npos; }));
+  const std::string rtt = R"(fairlead_pod_tcp_rtt_seconds_sum{source_namespace="default",source_pod="client"} )";
+  const std::string page = metrics();
+  EXPECT_NE(page.find(rtt), std::string::npos);
+  EXPECT_EQ(page.find(rtt + "0\n"), std::string::npos);
+}
+
 // HTTP/2 without a policy's help: a service's address belongs to nobody, so the bytes go to one of its endpoints.
 TEST_F(Host, BytesThatAreNotHttpReachAnEndpoint) {
   const std::string port = std::to_string(upstream_->address().port);
