@@ -28,6 +28,7 @@ constexpr std::chrono::milliseconds kGathering{10};
 constexpr std::chrono::milliseconds kStatusSoon{100}, kStatusInterval{10'000};
 
 Name name_of(const ObjectMeta& metadata) { return {metadata.name_space, metadata.name}; }
+Name name_of(const auto& object) { return name_of(object.metadata); }
 
 // A typed resource: objects in, tables of the state changed, and somebody told.
 template <typename T>
@@ -58,7 +59,7 @@ class TypedSink final : public ObjectSink {
       spdlog::error("{}", read.error().message);
       return;
     }
-    const Name name = name_of(metadata_of(*read));
+    const Name name = name_of(*read);
     unlisted_.erase(name);
     known_.insert(name);
     table_.upsert(std::move(*read));
@@ -73,14 +74,6 @@ class TypedSink final : public ObjectSink {
   }
 
  private:
-  static const ObjectMeta& metadata_of(const T& object) {
-    if constexpr (std::is_same_v<T, ObjectMeta>) {
-      return object;
-    } else {
-      return object.metadata;
-    }
-  }
-
   Read read_;
   Table table_;
   std::function<void()> changed_;
