@@ -46,7 +46,7 @@ test-cluster: build ## run the tests on a real Kubernetes (root and Go; builds K
 format: packages ## lay out the sources with clang-format
 	@git ls-files '*.cc' '*.h' '*.c' ':!:bpf/*' | xargs clang-format-19 -i
 
-lint: build ## clang-format, clang-tidy and the project's own rules on what changed since BASE (default: main)
+lint: build ## clang-format, clang-tidy and the project's own rules on what changed since BASE (default: main; there, two days)
 	@.ci/lint --jobs $(JOBS) $(BASE)
 
 fuzz: packages ## run each fuzz target for FUZZ_SECONDS (default 30) from the kept corpus
