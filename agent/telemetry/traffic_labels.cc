@@ -110,6 +110,16 @@ void add_pod(LabelText& text, std::uint32_t id, const IdentityTable& names) {
 
 }  // namespace
 
+TrafficLabelSettings label_settings(const config::Settings& settings) {
+  const auto drops = [&](std::string_view label) {
+    return std::find(settings.drop_labels.begin(), settings.drop_labels.end(), label) != settings.drop_labels.end();
+  };
+  return {.cluster_name = settings.proxy.cluster_name,
+          .dropped = {.version = drops("source_version") || drops("destination_version"),
+                      .app = drops("source_app") || drops("destination_app"),
+                      .principal = drops("source_principal") || drops("destination_principal")}};
+}
+
 std::string traffic_labels(Kind kind, const SeriesKey& key, const IdentityTable& names,
                            const TrafficLabelSettings& settings, const std::string& host) {
   LabelText text;

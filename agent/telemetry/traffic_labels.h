@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/telemetry/identity_table.h"
+#include "config/settings.h"
 #include "telemetry/shard_layout.h"
 
 namespace agent::telemetry {
@@ -20,6 +21,7 @@ struct TrafficLabelSettings {
   std::string cluster_name = "Kubernetes";
   DroppedLabels dropped;
 };
+TrafficLabelSettings label_settings(const config::Settings& settings);
 
 // `host` is the text of an unknown host, empty if the key names none. Ids that stand for nothing give `unknown`.
 std::string traffic_labels(::telemetry::Kind kind, const ::telemetry::SeriesKey& key, const IdentityTable& names,
