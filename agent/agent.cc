@@ -56,6 +56,13 @@ std::uint32_t Agent::workers() const {
 }
 
 Result<> Agent::start() {
+  auto started = start_everything();
+  // Nothing is left of a start that failed. What an earlier agent has left goes on as it was.
+  if (!started && (options_.owns_runtime_dir || (redirection_ && !found_pins_))) stop();
+  return started;
+}
+
+Result<> Agent::start_everything() {
   watch_signals();
   if (auto loaded = configuration_.load(); !loaded) return loaded;
   if (options_.is_kubernetes) {
@@ -74,14 +81,12 @@ Result<> Agent::start() {
   auto claimed = RuntimeDir::claim(options_.runtime_dir);
   if (!claimed) return tl::unexpected(claimed.error());
   runtime_dir_.emplace(std::move(*claimed));
-  if (options_.uses_bpf) {
-    auto redirection = Redirection::open({.cgroup2 = options_.cgroup2, .proc = options_.proc});
-    if (!redirection) return tl::unexpected(redirection.error());
-    redirection_.emplace(std::move(*redirection));
-  }
   compile_and_apply();
   if (options_.has_admin) {
     if (auto started = start_admin(); !started) return started;
+  }
+  if (options_.uses_bpf) {
+    if (auto opened = open_redirection(); !opened) return opened;
   }
   if (auto started = start_proxy(); !started) return started;
   if (auto added = instances_->add_shared_listeners(); !added) return added;
@@ -95,6 +100,16 @@ Result<> Agent::start() {
   }
   watch_lag();
   return {};
+}
+
+Result<> Agent::open_redirection() {
+  std::error_code error;
+  found_pins_ = std::filesystem::exists(Datapath::kPins, error);
+  auto redirection =
+      Redirection::open({.cgroup2 = options_.cgroup2, .proc = options_.proc, .is_exclusive = !options_.is_kubernetes});
+  if (!redirection) return tl::unexpected(redirection.error());
+  redirection_.emplace(std::move(*redirection));
+  return redirection_->count_tcp(configuration_.settings().proxy.counts_tcp);
 }
 
 Result<> Agent::start_proxy() {
@@ -344,12 +359,10 @@ void Agent::stop() {
     return;
   }
   if (redirection_) redirection_->pass();
-  supervisor_->stop(options_.uses_bpf ? std::chrono::milliseconds(kDrain) : kTrialDrain);
+  if (supervisor_) supervisor_->stop(options_.uses_bpf ? std::chrono::milliseconds(kDrain) : kTrialDrain);
   if (redirection_) redirection_->remove();
-  if (options_.owns_runtime_dir) {
-    std::error_code ignored;
-    std::filesystem::remove_all(runtime_dir_->path(), ignored);
-  }
+  if (runtime_dir_ && !options_.is_kubernetes) runtime_dir_->remove();
+  if (options_.owns_runtime_dir) ::rmdir(options_.runtime_dir.c_str());
 }
 
 }  // namespace agent

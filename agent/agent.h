@@ -44,6 +44,8 @@ class Agent {
   void reload();
   void compile_and_apply();
   void update_instances();
+  base::Result<> start_everything();
+  base::Result<> open_redirection();
   base::Result<> start_proxy();
   void open_access_log();
   base::Result<> start_admin();
@@ -71,6 +73,7 @@ class Agent {
   boost::asio::steady_timer adoption_timer_;
 
   std::optional<Redirection> redirection_;  // none with --no-bpf
+  bool found_pins_ = false;                 // of an earlier agent
   std::unique_ptr<boost::asio::posix::stream_descriptor> cgroups_readable_;
   std::unique_ptr<ProxySupervisor> supervisor_;
   std::unique_ptr<NodeInstances> instances_;  // as soon as there is a supervisor

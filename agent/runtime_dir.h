@@ -14,6 +14,9 @@ class RuntimeDir {
   // Makes the folder when it is missing. Errc::unavailable: another agent has it; the message names its process.
   static base::Result<RuntimeDir> claim(std::string path);
 
+  // When nothing of this agent is left that needs it. What others have put there stays.
+  void remove();
+
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string socket() const { return path_ + "/agent.sock"; }
 

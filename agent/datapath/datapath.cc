@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <unordered_set>
@@ -24,6 +25,7 @@
 #include "agent/datapath/cgroup_links.h"
 #include "agent/datapath/pins.h"
 #include "base/clock.h"
+#include "base/mounts.h"
 #include "base/unique_fd.h"
 #include "bpf/abi.h"
 
@@ -180,6 +182,7 @@ Result<> remove_version(const std::string& folder) {
 
 struct Datapath::State {
   Options options;
+  UniqueFd claim;      // of the pins; none unless exclusive
   std::string folder;  // of this version
   Skeleton skeleton;
   std::unordered_set<SocketAddress> destinations;  // as they are in the kernel
@@ -215,6 +218,11 @@ Result<Datapath> Datapath::open(Options options) {
   auto state = std::make_unique<State>();
   state->folder = version_folder(options.pins);
   if (auto done = pins::prepare(options.pins); !done) return tl::unexpected(done.error());
+  if (options.is_exclusive) {
+    auto claim = pins::claim(options.pins);
+    if (!claim) return tl::unexpected(claim.error());
+    state->claim = std::move(*claim);
+  }
   for (const char* part : {"", "/maps", "/links"}) {
     if (auto done = pins::make_folder(state->folder + part); !done) return tl::unexpected(done.error());
   }
@@ -424,7 +432,9 @@ Result<> Datapath::remove(const std::string& pins) {
   for (const std::string& name : pins::list(pins)) {
     if (auto removed = remove_version(pins + "/" + name); !removed) return removed;
   }
-  return pins::remove(pins);
+  if (auto removed = pins::remove(pins); !removed) return removed;
+  base::unmount_own(std::filesystem::path(pins).parent_path());
+  return {};
 }
 
 Result<std::uint64_t> cgroup_id(const std::string& path) {

@@ -27,6 +27,8 @@ class Datapath {
     // Sizes of tables in the kernel. What does not fit passes untouched. Cannot change while pins exist.
     std::uint32_t max_destinations = 65536;
     std::uint32_t max_handshakes = 16384;  // between connect() and the proxy's end being established
+    // Refuses when another process has opened the same pins so: two agents would take each other's programs off.
+    bool is_exclusive = false;
   };
 
   // Loads the programs. Maps that an earlier agent pinned are taken over with what is in them; its attachments go on
@@ -96,7 +98,8 @@ class Datapath {
   };
   [[nodiscard]] std::vector<TcpUse> tcp_use() const;
 
-  // Ends redirection and removes every pin. Good when there is none.
+  // Ends redirection and removes every pin, and the bpf file system if it was mounted for them. Good when there is
+  // none.
   static base::Result<> remove(const std::string& pins = kPins);
 
  private:

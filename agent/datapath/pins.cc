@@ -1,6 +1,8 @@
 #include "agent/datapath/pins.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -8,6 +10,8 @@
 
 #include <cerrno>
 #include <filesystem>
+
+#include "base/mounts.h"
 
 namespace agent::pins {
 
@@ -23,7 +27,7 @@ base::Result<> prepare(const std::string& folder) {
       return base::fail(base::Errc::invalid,
                         parent + " is not a bpf file system; mount one: mount -t bpf bpf " + parent);
     }
-    if (::mount("bpf", parent.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0) {
+    if (::mount(base::kOwnMountSource, parent.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0) {
       return base::fail_errno("mount a bpf file system on " + parent + " (run it as root)");
     }
   }
@@ -33,6 +37,16 @@ base::Result<> prepare(const std::string& folder) {
 base::Result<> make_folder(const std::string& folder) {
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return base::fail_errno("create " + folder);
   return {};
+}
+
+base::Result<base::UniqueFd> claim(const std::string& folder) {
+  base::UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return base::fail_errno("open " + folder);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) return base::fail_errno("lock " + folder);
+  return base::fail(base::Errc::unavailable,
+                    "another agent redirects connections here (it holds " + folder +
+                        "); one agent serves a host: stop it first, or use --no-bpf for a trial beside it");
 }
 
 std::vector<std::string> list(const std::string& folder) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 // Folders of a bpf file system. What is pinned there outlives its maker.
 namespace agent::pins {
@@ -12,6 +13,10 @@ namespace agent::pins {
 // over.
 base::Result<> prepare(const std::string& folder);
 base::Result<> make_folder(const std::string& folder);
+
+// What is pinned below `folder` is the caller's alone, of all processes, as long as the descriptor is open.
+// Errc::unavailable when another one has it.
+base::Result<base::UniqueFd> claim(const std::string& folder);
 
 // Names in a folder; none when it does not exist.
 std::vector<std::string> list(const std::string& folder);

@@ -440,7 +440,8 @@ void ProxySupervisor::stop(std::chrono::milliseconds drain) {
   ::unlink(pid_file(settings_.socket_path).c_str());
   if (!connection_ && pid_ == 0) return;
   send(channel::Drain{drain});
-  if (pid_ == 0) return;  // somebody else waits for its end
+  if (!connection_) ::kill(pid_, SIGTERM);  // it does not hear us, or not yet
+  if (pid_ == 0) return;                    // somebody else waits for its end
   const base::TimePoint deadline = base::now() + drain + std::chrono::milliseconds(500);
   const auto has_ended = [this] {
     if (is_child_) return ::waitpid(pid_, nullptr, WNOHANG) == pid_;

@@ -57,7 +57,7 @@ Result<Redirection> Redirection::open(const Settings& settings) {
                                                    (settings.cgroup2.empty() ? "" : " at " + settings.cgroup2) +
                                                    "; `fairlead check` says what to do");
   }
-  auto datapath = Datapath::open({});
+  auto datapath = Datapath::open({.is_exclusive = settings.is_exclusive});
   if (!datapath) return tl::unexpected(datapath.error());
   auto tree = CgroupTree::open(*cgroup2);
   if (!tree) return tl::unexpected(tree.error());

@@ -21,6 +21,7 @@ class Redirection {
   struct Settings {
     std::string cgroup2;         // at or below which the hierarchy is mounted; empty: wherever it is
     std::string proc = "/proc";  // as of PodNetworks
+    bool is_exclusive = false;   // as of Datapath
   };
   // Loads the kernel part, or adopts what an earlier agent left; makes the proxy's cgroup. Nothing is redirected yet.
   static base::Result<Redirection> open(const Settings& settings);

@@ -198,6 +198,8 @@ HostFacts gather_host_facts() {
   facts.cgroup2 = base::find_cgroup2(mounts);
   facts.cgroup2_is_writable = facts.cgroup2 && ::access(facts.cgroup2->c_str(), W_OK) == 0;
   facts.bpffs_is_mounted = base::has_mount(mounts, "/sys/fs/bpf", "bpf");
+  std::error_code no_folder;
+  facts.bpffs_can_be_mounted = std::filesystem::is_empty("/sys/fs/bpf", no_folder) && !no_folder;
   facts.effective_capabilities = effective_capabilities();
   facts.probes = try_features(facts.cgroup2);
   facts.has_seccomp_filters = read_file("/proc/self/status").find("Seccomp_filters:") != std::string::npos;

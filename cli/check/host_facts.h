@@ -42,6 +42,7 @@ struct HostFacts {
   std::optional<std::string> cgroup2;  // mount point
   bool cgroup2_is_writable = false;
   bool bpffs_is_mounted = false;
+  bool bpffs_can_be_mounted = false;  // by the agent: its folder is there and empty
   std::uint64_t effective_capabilities = 0;
   std::vector<Probe> probes;  // bpf(): maps, each program type, attach points
   bool has_seccomp_filters = false;

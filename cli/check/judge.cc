@@ -33,6 +33,8 @@ Finding judge_cgroup2(const HostFacts& facts) {
 
 Finding judge_bpffs(const HostFacts& facts) {
   if (facts.bpffs_is_mounted) return {Verdict::good, "bpffs", "/sys/fs/bpf", ""};
+  if (facts.bpffs_can_be_mounted)
+    return {Verdict::good, "bpffs", "not mounted; the agent mounts it on /sys/fs/bpf", ""};
   return {Verdict::missing, "bpffs", "not mounted on /sys/fs/bpf", "mount -t bpf bpf /sys/fs/bpf"};
 }
 

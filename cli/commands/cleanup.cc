@@ -108,6 +108,7 @@ int run_cleanup(const CleanupOptions& /*options*/) {
     std::fprintf(stderr, "fairlead cleanup: %s\n", cleaned.error().message.c_str());
     return kBad;
   }
+  base::unmount_own("/sys/fs/bpf");
   std::printf("removed %zu pinned programs, links and maps and %zu cgroups\n", cleaned->pins, cleaned->cgroups);
   for (const auto& path : cleaned->cgroups_in_use) {
     std::printf("left %s: programs run in it; their connections pass untouched\n", path.c_str());

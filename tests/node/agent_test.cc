@@ -171,6 +171,28 @@ class Host : public ::testing::Test {
     ::waitpid(std::exchange(agent_, 0), nullptr, 0);
   }
 
+  void end_agent() {
+    ::kill(agent_, SIGTERM);
+    int status = 0;
+    ASSERT_GT(::waitpid(std::exchange(agent_, 0), &status, 0), 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << read_file(folder_ + "/agent.out");
+  }
+  // Another agent that is expected to end by itself: its exit code. What it says is in second.out.
+  [[nodiscard]] int run_agent(std::vector<std::string> options) const {
+    const std::string out = folder_ + "/second.out";
+    fs::remove(out);
+    std::vector<std::string> words{FAIRLEAD_AGENT, "-f", folder_ + "/documents"};
+    words.insert(words.end(), options.begin(), options.end());
+    const pid_t second = spawn(std::move(words), out);
+    int status = 0;
+    const auto has_ended = [&] { return ::waitpid(second, &status, WNOHANG) == second; };
+    if (!wait_until(has_ended)) {
+      ::kill(second, SIGKILL);
+      ::waitpid(second, &status, 0);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
   // Runs `body` in a process of the workload and returns what it said.
   std::string in_workload(const std::function<std::string()>& body, const std::string& cgroup = "/client") const {
     std::array<int, 2> ends{};
@@ -436,25 +458,53 @@ TEST_F(Host, ConnectionsPassWhenBothAreDead) {
 TEST_F(Host, TerminationLeavesNothing) {
   start_agent();
   EXPECT_EQ(ask_as_workload(), "200 through the proxy");
-  ::kill(agent_, SIGTERM);
-  int status = 0;
-  ASSERT_EQ(::waitpid(std::exchange(agent_, 0), &status, 0) > 0, true);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << read_file(folder_ + "/agent.out");
+  end_agent();
   EXPECT_EQ(ask_as_workload(), "200 direct");
   EXPECT_EQ(proxy(), 0);
   EXPECT_FALSE(fs::exists("/sys/fs/bpf/fairlead"));
   EXPECT_FALSE(fs::exists(cgroups_ + "/fairlead"));
+  EXPECT_FALSE(fs::exists(folder_ + "/run"));
 }
 
 TEST_F(Host, ASecondAgentRefuses) {
   start_agent();
-  const std::string out = folder_ + "/second.out";
-  const pid_t second = spawn({FAIRLEAD_AGENT, "-f", folder_ + "/documents", "--runtime-dir", folder_ + "/run"}, out);
-  int status = 0;
-  ASSERT_EQ(::waitpid(second, &status, 0), second);
-  EXPECT_EQ(WEXITSTATUS(status), 1);
-  EXPECT_THAT(read_file(out), HasSubstr("another agent is running (pid " + std::to_string(agent_) + ")"));
+  EXPECT_EQ(run_agent({"--runtime-dir", folder_ + "/run"}), 1);
+  EXPECT_THAT(read_file(folder_ + "/second.out"),
+              HasSubstr("another agent is running (pid " + std::to_string(agent_) + ")"));
   EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+}
+
+TEST_F(Host, ASecondAgentWithAFolderAndPortsOfItsOwnRefusesToo) {
+  start_agent();
+  EXPECT_EQ(run_agent({"--runtime-dir", folder_ + "/other", "--admin", "127.0.0.1:15021"}), 1);
+  EXPECT_THAT(read_file(folder_ + "/second.out"),
+              HasSubstr("another agent redirects connections here (it holds /sys/fs/bpf/fairlead)"));
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+}
+
+TEST_F(Host, AStartThatFailsLeavesNothing) {
+  for (const std::uint16_t port : {15020, FAIRLEAD_PROXY_PORT}) {
+    sockaddr_storage storage{};
+    const socklen_t size = base::SocketAddress::parse("127.0.0.1:" + std::to_string(port))->to_sockaddr(storage);
+    const UniqueFd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&storage), size), 0);
+    ASSERT_EQ(::listen(other.get(), 1), 0);
+    EXPECT_EQ(run_agent({"--runtime-dir", folder_ + "/run"}), 1);
+    EXPECT_THAT(read_file(folder_ + "/second.out"), HasSubstr("127.0.0.1:" + std::to_string(port)));
+    EXPECT_EQ(proxy(), 0);
+    EXPECT_FALSE(fs::exists("/sys/fs/bpf/fairlead"));
+    EXPECT_FALSE(fs::exists(cgroups_ + "/fairlead"));
+  }
+}
+
+// Nothing that others have put there is touched: the host's own file system stays.
+TEST_F(Host, ABpfFileSystemIsMountedWhereThereIsNoneAndUnmountedAtTheEnd) {
+  while (base::has_mount(base::read_mountinfo(), "/sys/fs/bpf", "bpf")) ASSERT_EQ(::umount("/sys/fs/bpf"), 0);
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  EXPECT_TRUE(base::is_own_mount(base::read_mountinfo(), "/sys/fs/bpf"));
+  end_agent();
+  EXPECT_FALSE(base::has_mount(base::read_mountinfo(), "/sys/fs/bpf", "bpf"));
 }
 
 }  // namespace

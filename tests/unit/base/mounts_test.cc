@@ -24,5 +24,15 @@ TEST(HasMount, ComparesPointAndFileSystem) {
   EXPECT_FALSE(has_mount(kHybrid, "/sys/fs/bpf", "bpf"));
 }
 
+TEST(IsOwnMount, TellsOurBpfFileSystemFromTheHosts) {
+  const std::string hosts = "60 23 0:50 / /sys/fs/bpf rw,nosuid - bpf bpf rw,mode=700\n";
+  const std::string ours = "61 23 0:51 / /sys/fs/bpf rw,nosuid - bpf fairlead rw,mode=700\n";
+  EXPECT_TRUE(is_own_mount(ours, "/sys/fs/bpf"));
+  EXPECT_FALSE(is_own_mount(hosts, "/sys/fs/bpf"));
+  EXPECT_FALSE(is_own_mount(ours, "/sys/fs/cgroup"));
+  EXPECT_FALSE(is_own_mount(ours + hosts, "/sys/fs/bpf")) << "the one on top counts";
+  EXPECT_FALSE(is_own_mount("61 23 0:51 / /sys/fs/bpf rw - tmpfs fairlead rw\n", "/sys/fs/bpf"));
+}
+
 }  // namespace
 }  // namespace base

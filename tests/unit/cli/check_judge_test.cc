@@ -69,6 +69,15 @@ TEST(Judge, SaysWhatIsMissingAndWhatToDo) {
   }
 }
 
+TEST(Judge, AMachineWhereTheAgentCanMountABpfFileSystemLacksNothing) {
+  auto facts = good_host();
+  facts.bpffs_is_mounted = false;
+  facts.bpffs_can_be_mounted = true;
+  const auto findings = judge(facts);
+  EXPECT_EQ(of(findings, "bpffs").verdict, Verdict::good);
+  EXPECT_THAT(of(findings, "bpffs").detail, HasSubstr("the agent mounts it"));
+}
+
 TEST(Judge, NamesOnlyTheCapabilitiesThatAreMissing) {
   auto facts = good_host();
   facts.effective_capabilities = ~std::uint64_t{0} & ~(std::uint64_t{1} << 12);  // CAP_NET_ADMIN
