@@ -11,7 +11,8 @@ volatile std::sig_atomic_t g_recipient = -1;
 
 void on_signal(int number) {
   g_interruption = number;
-  if (g_recipient > 0 && number != SIGINT && number != SIGQUIT) ::kill(g_recipient, number);
+  const bool is_ours_alone = number == SIGINT || number == SIGQUIT || number == SIGPIPE;
+  if (g_recipient > 0 && !is_ours_alone) ::kill(g_recipient, number);
 }
 
 }  // namespace
@@ -19,7 +20,7 @@ void on_signal(int number) {
 void watch_interrupts() {
   struct sigaction action{};
   action.sa_handler = on_signal;
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaction(number, &action, nullptr);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::sigaction(number, &action, nullptr);
 }
 
 int interruption() { return g_interruption; }

@@ -346,10 +346,10 @@ Stage::Command Stage::load_greeter(const std::vector<std::string>& arguments) co
           std::vector<std::string>{self} + placed + std::vector<std::string>{self} + words};
 }
 
-Stage::Command Stage::analyze(const std::string& policy) const {
-  const auto file = documents() + "/policy.yaml";
-  return {typed({"fairlead", "analyze", "-f", "services.yaml", "-f", policy}),
-          {sibling_program("fairlead"), "analyze", "-f", documents() + "/services.yaml", "-f", file}};
+Stage::Command Stage::analyze() const {
+  const std::vector<std::string> words{"analyze", "-f", documents()};
+  return {typed(std::vector<std::string>{"fairlead"} + words),
+          std::vector<std::string>{sibling_program("fairlead")} + words};
 }
 
 base::Result<Stage::Output> Stage::run(const Command& command) const {

@@ -59,7 +59,7 @@ class Stage {
   // `load` with these arguments, at helloweb or (as the workload `load`) at the greeter.
   [[nodiscard]] Command load_helloweb(const std::vector<std::string>& arguments) const;
   [[nodiscard]] Command load_greeter(const std::vector<std::string>& arguments) const;
-  [[nodiscard]] Command analyze(const std::string& policy) const;
+  [[nodiscard]] Command analyze() const;
 
   struct Output {
     int exit_code = 0;

@@ -163,7 +163,7 @@ base::Result<StepReport> Story::ejection() {
   seen.arrivals_at_broken = static_cast<std::uint64_t>(
       std::count_if(arrivals.begin(), arrivals.end(), [](const auto& arrival) { return arrival.version == "v1"; }));
   if (semantics_ == Semantics::istio) {
-    const auto command = stage_.analyze(step.policy);
+    const auto command = stage_.analyze();
     const auto output = stage_.run(command);
     if (!output) return tl::unexpected(output.error());
     seen.findings = output->text;
