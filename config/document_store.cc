@@ -36,7 +36,7 @@ istio::ReadDocument unreadable(const SourceFile& file, const yaml::SyntaxError& 
   istio::ReadDocument read;
   read.mark = error.mark;
   yaml::Report report(file.name, "");
-  report.error_at(error.mark, "", error.message, Reason::syntax);
+  report.error_at(error.mark, error.path, error.message, Reason::syntax);
   read.findings = report.take();
   return read;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <map>
+#include <set>
 
 #include "base/build_info.h"
 #include "bpf/abi.h"
@@ -36,14 +37,16 @@ json::value limit(std::uint32_t value) {
   return value == config::ConnectionPoolPolicy::kUnlimited ? json::value(nullptr) : json::value(value);
 }
 
-json::array findings_of(const NodeView& view, const std::string& document) {
+// Those of a document that does not even say its name are known by their file.
+json::array findings_of(const NodeView& view, const std::string& document, const std::string& file) {
   json::array all;
   for (const config::Finding& finding : view.findings) {
-    if (finding.document != document) continue;
+    if (finding.document != document || (document.empty() && finding.file != file)) continue;
     all.push_back({{"severity", config::to_string(finding.severity)},
                    {"code", finding.code},
                    {"file", finding.file},
                    {"line", finding.line},
+                   {"column", finding.column},
                    {"path", finding.path},
                    {"message", finding.message}});
   }
@@ -52,15 +55,18 @@ json::array findings_of(const NodeView& view, const std::string& document) {
 
 json::array policies(const NodeView& view) {
   json::array all;
+  std::set<std::string> told;  // files of nameless documents: the first one has the findings of all
   for (const config::DocumentStatus& document : view.documents) {
-    const std::string name = document.id.kind + " " + document.id.name_space + "/" + document.id.name;
+    const bool is_nameless = document.id.name.empty();
+    const bool is_told = is_nameless && !told.insert(document.file).second;
+    const std::string name = is_nameless ? "" : document.id.to_string();
     all.push_back({{"kind", document.id.kind},
                    {"namespace", document.id.name_space},
                    {"name", document.id.name},
                    {"file", document.file},
                    {"state", config::to_string(document.state)},
                    {"in_force", document.is_in_force},
-                   {"findings", findings_of(view, name)}});
+                   {"findings", is_told ? json::array() : findings_of(view, name, document.file)}});
   }
   return all;
 }

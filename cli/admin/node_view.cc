@@ -41,8 +41,8 @@ auto list(const json::value& parent, std::string_view name, Read read) {
 }
 
 PolicyFinding read_finding(const json::value& value) {
-  return {text(value, "severity"), text(value, "code"), text(value, "file"),
-          number(value, "line"),   text(value, "path"), text(value, "message")};
+  return {text(value, "severity"), text(value, "code"), text(value, "file"),   number(value, "line"),
+          number(value, "column"), text(value, "path"), text(value, "message")};
 }
 
 PolicyView read_policy(const json::value& value) {

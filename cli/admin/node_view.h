@@ -17,7 +17,7 @@ struct PolicyFinding {
   std::string severity;  // error, warning, info
   std::string code;
   std::string file;
-  std::uint64_t line = 0;
+  std::uint64_t line = 0, column = 0;
   std::string path;
   std::string message;
 };

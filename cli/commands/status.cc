@@ -48,6 +48,12 @@ std::string workload_table(const admin::NodeView& node, const Terminal& terminal
   return "\n" + table.to_string(terminal);
 }
 
+// A document that cannot be read may not even say what it is.
+std::string name_of(const admin::PolicyView& policy) {
+  if (!policy.name.empty()) return policy.kind + " " + policy.name_space + "/" + policy.name;
+  return (policy.kind == "unknown" ? "document" : policy.kind) + " without a name";
+}
+
 std::string policy_table(const admin::NodeView& node, const Terminal& terminal) {
   if (node.policies.empty()) return "\nNo policies.\n";
   Table table;
@@ -55,9 +61,7 @@ std::string policy_table(const admin::NodeView& node, const Terminal& terminal) 
   for (const auto& policy : node.policies) {
     std::string file = policy.file;
     if (policy.state == "rejected" && policy.is_in_force) file += "  (the last good version stays in force)";
-    table.add({{printable(policy.kind + " " + policy.name_space + "/" + policy.name)},
-               {policy.state, colour_of(policy.state)},
-               {printable(file)}});
+    table.add({{printable(name_of(policy))}, {policy.state, colour_of(policy.state)}, {printable(file)}});
   }
   return "\n" + table.to_string(terminal);
 }
@@ -67,9 +71,11 @@ std::string findings_text(const admin::NodeView& node, const Terminal& terminal)
   for (const auto& policy : node.policies) {
     for (const auto& finding : policy.findings) {
       const auto colour = finding.severity == "error" ? Colour::red : Colour::yellow;
-      text += terminal.paint(colour, finding.severity) + " " + printable(finding.file) + ":" +
-              std::to_string(finding.line) + ": " + printable(finding.path) + (finding.path.empty() ? "" : ": ") +
-              printable(finding.message) + (finding.code.empty() ? "" : " [" + finding.code + "]") + "\n";
+      const std::string place =
+          finding.line == 0 ? "" : ":" + std::to_string(finding.line) + ":" + std::to_string(finding.column);
+      text += terminal.paint(colour, finding.severity) + " " + printable(finding.file) + place + ": " +
+              printable(finding.path) + (finding.path.empty() ? "" : ": ") + printable(finding.message) +
+              (finding.code.empty() ? "" : " [" + finding.code + "]") + "\n";
     }
   }
   return text.empty() ? "" : "\n" + text;

@@ -67,7 +67,10 @@ std::string kind_names() {
 // The kind that `root` names, or an error that says which there are.
 const Kind* find_kind(const Node& root, Report& report) {
   if (!root["kind"] || !root["apiVersion"]) {
-    report.error(root, "apiVersion and kind are missing; every document needs them");
+    const std::string missing = root["kind"]         ? "apiVersion is"
+                                : root["apiVersion"] ? "kind is"
+                                                     : "apiVersion and kind are";
+    report.error(root, missing + " missing; every document needs both");
     return nullptr;
   }
   for (const Node& field : {root["kind"], root["apiVersion"]}) {

@@ -21,9 +21,13 @@ struct Refused {
   SyntaxError error;
 };
 
-[[noreturn]] void refuse(Mark mark, std::string message) { throw Refused{{mark, std::move(message)}}; }
+[[noreturn]] void refuse(Mark mark, std::string message, std::string path = {}) {
+  throw Refused{{mark, std::move(message), std::move(path)}};
+}
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
+constexpr std::size_t kShownKey = 60;  // a message stays one readable line
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text.substr(0, kShownKey)) + "\""; }
 
 // From places of yaml-cpp to places in the file. They end where the text ends: yaml-cpp is given a little more.
 class Places {
@@ -69,7 +73,7 @@ class Builder final : public YAML::EventHandler {
     if (tag == "!" || tag == "tag:yaml.org,2002:str") {
       value.is_quoted = true;
     } else if (tag != "?") {
-      refuse(value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is");
+      refuse(value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is", path_to());
     }
     value.text = text;
     add(std::move(value), anchor);
@@ -78,7 +82,7 @@ class Builder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& at, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     // yaml-cpp refuses unknown names itself; what is missing here is an anchor that is still being read.
-    if (found == anchors_.end()) refuse(mark(at), "an alias may not stand inside the value it names");
+    if (found == anchors_.end()) refuse(mark(at), "an alias may not stand inside the value it names", path_to());
     Value copy = found->second.value;
     copy.mark = mark(at);
     count_nodes(copy.mark, found->second.nodes);
@@ -115,6 +119,21 @@ class Builder final : public YAML::EventHandler {
 
   Mark mark(const YAML::Mark& at) const { return places_.of(at); }
 
+  // Of the value that is read now, or of a key in it: spec.http[0].timeout.
+  std::string path_to(std::string_view key = {}) const {
+    std::string path;
+    const auto add = [&path](std::string_view name) {
+      if (!path.empty()) path += '.';
+      path += name.substr(0, kShownKey);
+    };
+    for (const Open& open : open_) {
+      if (open.value.kind == Value::Kind::sequence) path += "[" + std::to_string(open.value.items.size()) + "]";
+      if (open.key) add(open.key->key);
+    }
+    if (!key.empty()) add(key);
+    return path;
+  }
+
   void refuse_depth(Mark at) const {
     refuse(at, "nested deeper than " + std::to_string(limits_.max_depth) + " levels");
   }
@@ -138,11 +157,12 @@ class Builder final : public YAML::EventHandler {
     open.anchor = anchor;
     open.nodes_before = nodes_;
     if (tag != "?" && tag != "!" && !tag.empty()) {
-      refuse(open.value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is");
+      refuse(open.value.mark, "the tag " + quoted(tag) + " is not supported; only !!str is", path_to());
     }
     if (expects_key())
       refuse(open.value.mark,
-             "a key must be plain text, not a list or a mapping; if this is a {{template}}, fill it in first");
+             "a key must be plain text, not a list or a mapping; if this is a {{template}}, fill it in first",
+             path_to());
     if (open_.size() >= limits_.max_depth) refuse_depth(open.value.mark);
     count_nodes(open.value.mark, 1);
     open_.push_back(std::move(open));
@@ -194,10 +214,10 @@ class Builder final : public YAML::EventHandler {
   void place_key(Value value) {
     if (value.kind != Value::Kind::scalar) refuse(value.mark, "a key must be plain text");
     if (value.text == "<<" && !value.is_quoted) {
-      refuse(value.mark, "merge keys (<<) are not supported, as in Kubernetes; write the fields out");
+      refuse(value.mark, "merge keys (<<) are not supported, as in Kubernetes; write the fields out", path_to());
     }
     if (!open_.back().keys.insert(value.text).second) {
-      refuse(value.mark, "the key " + quoted(value.text) + " is there twice; remove one");
+      refuse(value.mark, "the key " + quoted(value.text) + " is there twice; remove one", path_to(value.text));
     }
     open_.back().key = Member{std::move(value.text), value.mark, {}};
   }

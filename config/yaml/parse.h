@@ -19,6 +19,7 @@ struct Limits {
 struct SyntaxError {
   Mark mark;
   std::string message;
+  std::string path = {};  // of the field, where what is read so far says which it is
   bool operator==(const SyntaxError&) const = default;
 };
 

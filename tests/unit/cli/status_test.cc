@@ -60,10 +60,19 @@ TEST(Status, IsBadWhenSomethingIsNotAsItsOperatorWantsIt) {
 TEST(Status, SaysWhatIsRejectedWhereAndWhatStaysInForce) {
   auto node = healthy_node();
   node.policies[0].state = "rejected";
-  node.policies[0].findings = {{"error", "FL0100", "p.yaml", 12, "spec.http[0].timeout", "\"5\" has no unit"}};
+  node.policies[0].findings = {{"error", "FL0100", "p.yaml", 12, 18, "spec.http[0].timeout", "\"5\" has no unit"}};
   const auto text = status_text(node, kPlain);
   EXPECT_THAT(text, HasSubstr("rejected  p.yaml  (the last good version stays in force)\n"));
-  EXPECT_THAT(text, HasSubstr("error p.yaml:12: spec.http[0].timeout: \"5\" has no unit [FL0100]\n"));
+  EXPECT_THAT(text, HasSubstr("error p.yaml:12:18: spec.http[0].timeout: \"5\" has no unit [FL0100]\n"));
+}
+
+TEST(Status, SaysWhatIsWrongWithADocumentThatHasNoName) {
+  auto node = healthy_node();
+  node.policies[0] = {.kind = "unknown", .file = "p.yaml", .state = "rejected", .is_in_force = false};
+  node.policies[0].findings = {{"error", "FL0100", "p.yaml", 22, 4, "", "this is not indented"}};
+  const auto text = status_text(node, kPlain);
+  EXPECT_THAT(text, HasSubstr("document without a name  rejected  p.yaml\n"));
+  EXPECT_THAT(text, HasSubstr("error p.yaml:22:4: this is not indented [FL0100]\n"));
 }
 
 TEST(Status, TellsThatAProxyIsBehindOrDown) {

@@ -89,6 +89,11 @@ TEST(Parse, ExpandsAliases) {
   EXPECT_EQ(value.find("d")->items.at(1).text, "z");
 }
 
+std::string error_path(std::string_view text) {
+  const auto documents = parse(text);
+  return documents.size() == 1 && documents[0].error ? documents[0].error->path : "no error";
+}
+
 TEST(Parse, RefusesWhatOthersOverlook) {
   EXPECT_EQ(error_of("a: 1\nb: 2\na: 3\n"), "3:1: the key \"a\" is there twice; remove one");
   EXPECT_EQ(error_of("a: &x {k: 1}\nb:\n  <<: *x\n"),
@@ -101,6 +106,9 @@ TEST(Parse, RefusesWhatOthersOverlook) {
   EXPECT_EQ(error_of("{a: 1} b\n"), "1:8: text after the end of the document; put --- on a line before it");
   EXPECT_EQ(error_of("a: 1\nb: \x04\nc: 2\n"),
             "2:4: the control byte 0x04 may not stand in a document; inside double quotes write it as an escape");
+  EXPECT_EQ(error_path("spec:\n  http:\n  - x: 1\n  - timeout: 1s\n    timeout: 2s\n"), "spec.http[1].timeout");
+  EXPECT_EQ(error_path("spec: {a: [{<<: 1}]}\n"), "spec.a[0]");
+  EXPECT_EQ(error_path("spec: {a: [1, !!binary aGk=]}\n"), "spec.a[1]");
   EXPECT_THAT(error_of("a: [1, 2\nb: 3\n"), HasSubstr("2:"));
   EXPECT_THAT(error_of("a: *nobody\n"), HasSubstr("1:4: "));
   EXPECT_THAT(error_of("a: &x [*x]\n"), HasSubstr("1:8: "));

@@ -40,7 +40,9 @@ TEST(ReadDocument, ExpandsOnlyNamesWithoutADot) {
 TEST(ReadDocument, SaysWhatADocumentNeeds) {
   const std::pair<const char*, const char*> kCases[] = {
       {"- a\n", "test.yaml:1:1: a document must be a mapping with apiVersion, kind, metadata and spec"},
-      {"a: 1\n", "test.yaml:1:1: apiVersion and kind are missing; every document needs them"},
+      {"a: 1\n", "test.yaml:1:1: apiVersion and kind are missing; every document needs both"},
+      {"kind: Service\n", "test.yaml:1:1: apiVersion is missing; every document needs both"},
+      {"apiVersion: v1\n", "test.yaml:1:1: kind is missing; every document needs both"},
       {"apiVersion: v1\nkind: [Service]\n", "test.yaml:2:7: kind: text is expected"},
       {"apiVersion: v1\nkind: List\n", "test.yaml:1:1: items is missing and required"},
       {"apiVersion: v1\nkind: List\nitems: {a: 1}\n", "test.yaml:3:8: items: a list of documents is expected"},

@@ -82,6 +82,24 @@ TEST(Pages, ConfigDumpSaysWhoIsRedirectedAndWhyNot) {
   EXPECT_EQ(page.at("policies").at(0).at("findings").at(0).at("path").as_string(), "spec.http[0].mirror");
 }
 
+// A file with a syntax error has documents that do not say what they are.
+TEST(Pages, ConfigDumpSaysWhatIsWrongWithDocumentsThatHaveNoName) {
+  Snapshot broken = snapshot();
+  auto view = std::make_shared<NodeView>(*broken.view);
+  const config::DocumentStatus nameless{
+      .id = {.kind = "unknown"}, .file = "b.yaml", .state = config::DocumentState::rejected};
+  view->documents = {nameless, nameless};
+  view->findings = {{.file = "b.yaml", .line = 22, .column = 4, .message = "this is not indented"},
+                    {.file = "c.yaml", .line = 1, .message = "of another file"}};
+  broken.view = view;
+  const boost::json::value page = boost::json::parse(config_dump(broken));
+  const auto& policies = page.at("policies").as_array();
+  ASSERT_EQ(policies.at(0).at("findings").as_array().size(), 1U);
+  EXPECT_EQ(policies.at(0).at("findings").at(0).at("message").as_string(), "this is not indented");
+  EXPECT_EQ(policies.at(0).at("findings").at(0).at("column").to_number<int>(), 4);
+  EXPECT_EQ(policies.at(1).at("findings").as_array().size(), 0U) << "once";
+}
+
 TEST(Pages, NothingIsRedirectedBeforeTheProxyEnforcesSomething) {
   Snapshot early = snapshot();
   auto view = std::make_shared<NodeView>(*early.view);
