@@ -257,7 +257,7 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
       return blank;
     }
     const Rejection why = rejection(parsed.error);
-    request.reject(*this, why.status, why.details, true);
+    request.reject(*this, why.status, why.details);
     return size;
   }
 
@@ -266,7 +266,7 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
   body_.start(head.body, head.content_length);
   const http1::BodyDecoder::Step step = body_.decode(data + head_end, size - head_end);
   if (step.is_error) {
-    request.reject(*this, 400, "http1.codec_error", true);
+    request.reject(*this, 400, "http1.codec_error", bytes.substr(0, head.size));
     return size;
   }
   request.begin(*this, bytes.substr(0, head.size), {data + head_end, step.payload}, body_.is_done());

@@ -47,8 +47,8 @@ class Request final : public upstream::User, public engine::Deferred {
   // `bytes`: the head. `payload`: body bytes that came with it. `is_complete`: that is the whole request.
   void begin(Downstream& downstream, std::string_view bytes, std::string_view payload, bool is_complete);
   void on_body(std::string_view payload, std::uint64_t wire_bytes, bool is_complete);
-  // Malformed before there was a request: answers and closes.
-  void reject(Downstream& downstream, std::uint16_t status, std::string_view details, bool has_body);
+  // Malformed before there was a request: answers and closes. `bytes`: the head, empty when that is what is malformed.
+  void reject(Downstream& downstream, std::uint16_t status, std::string_view details, std::string_view bytes = {});
   void reject_body(std::string_view details);
   // Bytes that are not HTTP, to where they were going.
   void begin_tcp(Downstream& downstream);

@@ -286,12 +286,17 @@ void Request::cut_response(std::uint32_t flags, std::string_view details) {
   finish(CloseMode::delayed);
 }
 
-void Request::reject(Downstream& downstream, std::uint16_t status, std::string_view details, bool has_body) {
+void Request::reject(Downstream& downstream, std::uint16_t status, std::string_view details, std::string_view bytes) {
   reset(downstream);
+  head_bytes_.assign(bytes);
+  head_.size = static_cast<std::uint32_t>(bytes.size());  // a head that was refused may be parsed as far as its end
+  if (!bytes.empty()) {
+    authority_ = header(HeaderId::authority_host);
+    target_.path = this->bytes().substr(head_.target_offset, head_.target_size);
+  }
   head_.is_keep_alive = false;
   is_complete_ = false;
-  const std::string_view body = !has_body       ? ""
-                                : status == 431 ? "Request Header Fields Too Large"
+  const std::string_view body = status == 431   ? "Request Header Fields Too Large"
                                 : status == 501 ? "Not Implemented"
                                                 : "Bad Request";
   reply_locally({.status = status, .body = body, .flags = telemetry::kDownstreamProtocolError, .details = details});

@@ -198,8 +198,9 @@ TEST_F(Http1, RefusesAmbiguousFraming) {
   FakeUpstream& upstream = add_upstream();
   start();
   const std::string host(kHostLine);
-  const std::string post = "POST / HTTP/1.1\r\n" + host;
-  const std::string get = "GET / HTTP/1.1\r\n" + host;
+  const std::string usual = host + "User-Agent: test/1\r\nX-Forwarded-For: 10.0.0.1\r\nX-Request-Id: abc\r\n";
+  const std::string post = "POST / HTTP/1.1\r\n" + usual;
+  const std::string get = "GET / HTTP/1.1\r\n" + usual;
   const Refused table[] = {
       {"both lengths", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
       {"two lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
@@ -233,6 +234,24 @@ TEST_F(Http1, RefusesAmbiguousFraming) {
     EXPECT_THAT(one.wait_for_end(), AnyOf(Io::closed, Io::reset));
   }
   for (const auto& seen : upstream.requests()) ADD_FAILURE() << "reached the endpoint: " << seen.head.start_line;
+}
+
+// The head is whole and is logged with its request; only what follows it is broken.
+TEST_F(Http1, ABadChunkThatComesWithTheHeadIsRefusedAndLogged) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  HttpClient one = client();
+  one.send(request("POST /up HTTP/1.1", "User-Agent: test/1\r\nX-Request-Id: abc\r\nTransfer-Encoding: chunked\r\n") +
+           "xyz\r\n");
+  EXPECT_EQ(one.receive().status(), 400);
+  EXPECT_THAT(one.wait_for_end(), AnyOf(Io::closed, Io::reset));
+  const std::string line = log_line();
+  EXPECT_EQ(member(line, "path"), R"("/up")");
+  EXPECT_EQ(member(line, "user_agent"), R"("test/1")");
+  EXPECT_EQ(member(line, "request_id"), R"("abc")");
+  EXPECT_EQ(member(line, "authority"), R"("greeter-service:3000")");
+  EXPECT_EQ(member(line, "response_flags"), R"("DPE")");
+  EXPECT_THAT(upstream.requests(), SizeIs(0));
 }
 
 TEST_F(Http1, RefusesARequestWithoutHost) {
