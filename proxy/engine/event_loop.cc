@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
+#include <utility>
 
 #include "base/unique_fd.h"
 
@@ -21,7 +22,9 @@ class DeferredList {
   void push(Deferred& deferred) {
     if (!deferred.deferred_.is_linked()) list_.push_back(deferred);
   }
+  static void withdraw(Deferred& deferred) { deferred.deferred_.unlink(); }
   [[nodiscard]] bool is_empty() const { return list_.empty(); }
+  void take_all_of(DeferredList& other) { list_.swap(other.list_); }
   void run(Deferred::When when) {
     while (!list_.empty()) {
       Deferred& deferred = list_.front();
@@ -51,6 +54,8 @@ struct EventLoop::Impl {
   std::array<epoll_event, kBatch> events;
   DeferredList between_events;
   DeferredList at_end_of_turn;
+  DeferredList next_turn;
+  bool is_next_turn_posted = false;
   std::function<void()> end_of_turn;
 
   void wait() {
@@ -69,6 +74,9 @@ struct EventLoop::Impl {
           ->on_io(events[static_cast<std::size_t>(i)].events);
       between_events.run(Deferred::When::between_events);
     }
+    DeferredList waiting;  // who defers itself again waits for the turn after
+    waiting.take_all_of(next_turn);
+    waiting.run(Deferred::When::between_events);
     finish_turn();
   }
 
@@ -80,6 +88,11 @@ struct EventLoop::Impl {
     } while (!between_events.is_empty());
     if (end_of_turn) end_of_turn();
     arm_timer();
+    if (next_turn.is_empty() || std::exchange(is_next_turn_posted, true)) return;
+    asio::post(context, [this] {
+      is_next_turn_posted = false;
+      turn();
+    });
   }
 
   // Only ever moved earlier: a wake-up with nothing due costs less than a system call for each request.
@@ -139,6 +152,10 @@ void EventLoop::remove(int fd) { ::epoll_ctl(impl_->descriptor.native_handle(), 
 
 void EventLoop::defer(Deferred& deferred) { impl_->between_events.push(deferred); }
 void EventLoop::defer_to_end_of_turn(Deferred& deferred) { impl_->at_end_of_turn.push(deferred); }
+void EventLoop::defer_to_next_turn(Deferred& deferred) {
+  DeferredList::withdraw(deferred);
+  impl_->next_turn.push(deferred);
+}
 void EventLoop::set_end_of_turn(std::function<void()> hook) { impl_->end_of_turn = std::move(hook); }
 
 TimingWheel& EventLoop::timers() { return impl_->wheel; }

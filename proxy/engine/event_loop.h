@@ -21,6 +21,10 @@ class IoHandler {
   ~IoHandler() = default;
 };
 
+// What one event may move of one connection before the others have their turn: peers on other cores can feed and drain
+// a connection for as long as it is served.
+inline constexpr std::size_t kBytesPerTurn = 256 * 1024;
+
 // Something that runs once the stack is unwound, never inside a handler. Handlers may share the scratch buffer, and
 // objects may end while their own method is on the stack, only because of this. One that is destroyed is not run.
 class Deferred {
@@ -61,6 +65,9 @@ class EventLoop {
   // same batch may still name the object. At most once until it has run. All of it has run before the thread sleeps.
   void defer(Deferred& deferred);
   void defer_to_end_of_turn(Deferred& deferred);
+  // After the events that are there by then, and without waiting for any: for who has had its share and wants more.
+  // Takes the place of defer(). Runs as `between_events`.
+  void defer_to_next_turn(Deferred& deferred);
   // Called when a turn's events are done and before the thread sleeps.
   void set_end_of_turn(std::function<void()> hook);
 

@@ -142,7 +142,8 @@ void Downstream::process() {
   if (is_processing_) return;
   is_processing_ = true;
   if (state_ == State::lingering) discard();
-  while (!is_broken_ && wants_bytes()) {
+  std::size_t moved = 0;
+  while (!is_broken_ && wants_bytes() && has_share(moved)) {
     char* const scratch = worker_.loop().scratch();
     std::size_t size = 0;
     if (kept_) {
@@ -159,6 +160,7 @@ void Downstream::process() {
       break;
     }
     const std::size_t used = consume(scratch, size);
+    moved += used;
     if (used < size && state_ == State::open) {
       kept_ = worker_.context().buffers.take();
       kept_->assign(scratch + used, size - used);
@@ -169,6 +171,12 @@ void Downstream::process() {
   const bool is_waiting = request_ != nullptr && request_->is_complete() && !request_->is_tunnel();
   if (state_ == State::open && (is_broken_ || (has_ended_ && is_waiting))) on_end();
   if (state_ != State::closed && is_broken_) close();
+}
+
+bool Downstream::has_share(std::size_t bytes_so_far) {
+  if (bytes_so_far < engine::kBytesPerTurn) return true;
+  worker_.loop().defer_to_next_turn(*this);
+  return false;
 }
 
 // False: nothing came (and the end was handled, if that was it).
@@ -307,9 +315,13 @@ void Downstream::begin_close(CloseMode mode) {
 
 void Downstream::discard() {
   char* const scratch = worker_.loop().scratch();
-  while (is_readable_) {
+  std::size_t dropped = 0;
+  while (is_readable_ && has_share(dropped)) {
     const ssize_t count = socket_.receive(scratch, engine::EventLoop::kReadBytes);
-    if (count > 0) continue;
+    if (count > 0) {
+      dropped += static_cast<std::size_t>(count);
+      continue;
+    }
     is_readable_ = false;
     if (count == 0 || errno != EAGAIN) close();
   }

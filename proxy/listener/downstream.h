@@ -68,6 +68,8 @@ class Downstream final
   void process();
   void discard();
   bool read_more(char* scratch, std::size_t& size);
+  // False when this turn's share is used up; the next turn goes on.
+  bool has_share(std::size_t bytes_so_far);
   // Uses as much of data[0, size) as it can and returns how much.
   std::size_t consume(char* data, std::size_t size);
   std::size_t consume_head(char* data, std::size_t size);

@@ -12,6 +12,7 @@ namespace proxy {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryAfter{20};
+constexpr int kAcceptsPerTurn = 64;  // then those that are connected already have their turn
 
 }  // namespace
 
@@ -22,6 +23,18 @@ Listener::Listener(Worker& worker, base::UniqueFd socket, std::optional<Listener
       retry_(engine::Timer::calling<&Listener::accept_again>(*this)) {}
 
 void Listener::accept_all() {
+  while (accept_one()) {
+  }
+}
+
+void Listener::accept_some() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (!accept_one()) return;
+  }
+  worker_.loop().defer_to_next_turn(*this);
+}
+
+bool Listener::accept_one() {
   for (;;) {
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
@@ -29,11 +42,11 @@ void Listener::accept_all() {
         ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno == EAGAIN) return;
+      if (errno == EAGAIN) return false;
       // The edge is used up and the connection still waits: nobody else would look again.
       worker_.telemetry().on_socket_shortage();
       worker_.loop().timers().arm(retry_, worker_.loop().now() + kRetryAfter);
-      return;
+      return false;
     }
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -56,6 +69,7 @@ void Listener::accept_all() {
     }
     accepted.socket = std::move(socket);
     worker_.accept(std::move(accepted));
+    return true;
   }
 }
 

@@ -180,7 +180,12 @@ void Connection::read() {
   EventLoop& loop = *context_.loop;
   count_tcp_now_and_then();
   is_reading_ = true;
+  std::size_t moved = 0;
   while (state_ == State::busy && is_readable_ && user_->wants_upstream_data()) {
+    if (moved >= engine::kBytesPerTurn) {
+      loop.defer_to_next_turn(*this);
+      break;
+    }
     char* const scratch = loop.scratch();
     const std::size_t before = kept_ ? kept_->size() : 0;
     if (kept_) kept_->copy(scratch, before);
@@ -197,6 +202,7 @@ void Connection::read() {
     kept_.reset();
     const std::size_t size = before + static_cast<std::size_t>(count);
     const User::Progress progress = user_->on_upstream_data(scratch, size);
+    moved += static_cast<std::size_t>(count);
     if (state_ != State::busy) break;  // aborted meanwhile
     if (progress.next == User::Next::more) {
       if (progress.used < size) {
@@ -288,6 +294,7 @@ void Connection::run_deferred(When when) {
     context_.telemetry.on_upstream_failed(telemetry::ConnectionResult::refused);
     pool_->on_connect_failed(*this, {policy::ResetReason::connect_failure, connect_error_});
   }
+  if (state_ == State::busy) read();
   if (state_ != State::closed) return;
   if (when == When::between_events) {  // an event of this batch may still name it
     context_.loop->defer_to_end_of_turn(*this);

@@ -223,6 +223,27 @@ TEST_F(EventLoopTest, DeferredWorkMayDeferMoreAndAllOfItRunsBeforeTheThreadSleep
   EXPECT_THAT(log_, ElementsAre("first", "more", "at end", "last", "hook"));
 }
 
+TEST_F(EventLoopTest, WhoWantsAnotherTurnHasItAfterTheEventsOfTheOthersAndWithoutWaiting) {
+  SocketPair other;
+  Handler handler([&](std::uint32_t events) {
+    if ((events & EPOLLIN) != 0) note("event");
+  });
+  int turns = 0;
+  std::optional<Task> greedy;
+  greedy.emplace([&](Deferred::When when) {
+    EXPECT_EQ(when, Deferred::When::between_events);
+    note("turn");
+    if (++turns == 1) other.write_from_far("x");
+    if (turns == 3) return stop();
+    loop_->defer(*greedy);  // which would be within this turn
+    loop_->defer_to_next_turn(*greedy);
+  });
+  add(other.near.get(), handler);
+  loop_->post([&] { loop_->defer_to_next_turn(*greedy); });
+  run();
+  EXPECT_THAT(log_, ElementsAre("turn", "event", "turn", "turn"));
+}
+
 TEST_F(EventLoopTest, WorkIsDeferredAtMostOnceAndNotWhenItsObjectIsGone) {
   int runs = 0;
   Task kept([&](Deferred::When when) {
