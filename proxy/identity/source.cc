@@ -45,6 +45,16 @@ void Source::remove_connection() {
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
+bool Source::try_add_retry_bytes(std::uint64_t bytes, std::uint64_t most) {
+  if (shared_->retry_buffered_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most) return true;
+  remove_retry_bytes(bytes);
+  return false;
+}
+
+void Source::remove_retry_bytes(std::uint64_t bytes) {
+  shared_->retry_buffered_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
 upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& snapshot, std::uint32_t index) {
   if (indexed_generation_ != snapshot->config->generation) {
     by_index_.clear();

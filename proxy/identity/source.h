@@ -49,7 +49,9 @@ class Source {
   void remove_connection();
   [[nodiscard]] bool has_connections() const { return connections_ != 0; }  // on this worker
 
-  std::uint64_t retry_buffered_bytes = 0;  // kept in case of a retry
+  // Bytes of bodies that are kept in case of a retry: the pod's budget counts for the node.
+  bool try_add_retry_bytes(std::uint64_t bytes, std::uint64_t most);
+  void remove_retry_bytes(std::uint64_t bytes);
 
  private:
   upstream::WorkerBackend& direct(const char* kind, const base::SocketAddress& address);

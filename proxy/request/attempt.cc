@@ -92,16 +92,12 @@ void Request::send_request() {
   wire.add_payload(kept_body_, head_.body == BodyKind::chunked, is_complete_);
   attempt_request_bytes_ = wire.size();
   const engine::IoStatus status = connection_->send(wire.parts());
-  if (may_retry_) {
-    source_->retry_buffered_bytes += kept_body_.size() - counted_body_;
-    counted_body_ = kept_body_.size();
-  } else {
-    kept_body_.clear();
-  }
   if (status == engine::IoStatus::failed) {
     on_send_failed();
     return;
   }
+  count_kept_body();
+  if (!may_retry_) forget_kept_body();
   if (is_complete_ && per_try) worker_.loop().timers().arm(per_try_timer_, sent_at + *per_try);
   if (!is_complete_) downstream_->resume_reading();
 }
@@ -115,7 +111,9 @@ void Request::on_send_failed() {
     drop_connection();
     --attempts_;
     tried_.pop_back();
-    start_attempt();
+    // Not at once: more idle connections may have ended with it, and the loop has yet to hear of them.
+    stage_ = Stage::backoff;
+    worker_.loop().timers().arm(wait_timer_, now());
     return;
   }
   pool_->backend().on_local(pool_->shared(), LocalOutcome::reset, now());

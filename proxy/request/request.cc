@@ -232,6 +232,7 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
   kept_body_.append(payload);
   if (!is_routed) return;
   const config::ProxySettings& settings = worker_.settings();
+  count_kept_body();
   if (may_retry_ && kept_body_.size() > settings.retry_buffer_bytes) {
     may_retry_ = false;
     if (stage_ == Stage::backoff) {
@@ -244,29 +245,39 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
 
 bool Request::wants_body() const {
   const config::ProxySettings& settings = worker_.settings();
-  if (stage_ == Stage::tunnel)
-    return connection_ == nullptr || connection_->queued_bytes() < settings.stream_buffer_bytes;
   if (connection_ != nullptr) return connection_->queued_bytes() < settings.stream_buffer_bytes;
   return kept_body_.size() < (may_retry_ ? settings.retry_buffer_bytes + 1 : settings.stream_buffer_bytes);
 }
 
 void Request::keep_for_retry(std::string_view payload) {
   const config::ProxySettings& settings = worker_.settings();
-  if (kept_body_.size() + payload.size() > settings.retry_buffer_bytes ||
-      source_->retry_buffered_bytes + payload.size() > settings.pod_retry_buffer_bytes) {
+  if (kept_body_.size() + payload.size() > settings.retry_buffer_bytes) {
     give_up_retries();
     return;
   }
   kept_body_.append(payload);
-  counted_body_ += payload.size();
-  source_->retry_buffered_bytes += payload.size();
+  count_kept_body();
+  if (!may_retry_) forget_kept_body();
+}
+
+void Request::count_kept_body() {
+  if (!may_retry_ || kept_body_.size() == counted_body_) return;
+  const std::uint64_t more = kept_body_.size() - counted_body_;
+  if (source_->try_add_retry_bytes(more, worker_.settings().pod_retry_buffer_bytes)) {
+    counted_body_ += more;
+  } else {
+    may_retry_ = false;
+  }
+}
+
+void Request::forget_kept_body() {
+  kept_body_.clear();
+  if (counted_body_ != 0) source_->remove_retry_bytes(std::exchange(counted_body_, 0));
 }
 
 void Request::give_up_retries() {
   may_retry_ = false;
-  kept_body_.clear();
-  source_->retry_buffered_bytes -= counted_body_;
-  counted_body_ = 0;
+  forget_kept_body();
 }
 
 void Request::on_downstream_gone() {
@@ -342,8 +353,7 @@ void Request::finish(CloseMode close) {
   per_try_timer_.cancel();
   wait_timer_.cancel();
   retry_permit_.release();
-  source_->retry_buffered_bytes -= counted_body_;
-  counted_body_ = 0;
+  if (counted_body_ != 0) source_->remove_retry_bytes(std::exchange(counted_body_, 0));
   worker_.loop().defer_to_end_of_turn(*this);
   downstream_->on_request_over(close);
 }

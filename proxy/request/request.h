@@ -98,6 +98,9 @@ class Request final : public upstream::User, public engine::Deferred {
   void on_send_failed();
   void send_body(std::string_view payload, bool is_last);
   void keep_for_retry(std::string_view payload);
+  // Counts what is kept in the pod's budget; over it, this request will not be tried again.
+  void count_kept_body();
+  void forget_kept_body();
   void give_up_retries();
 
   Progress on_response_head(char* data, std::size_t size, std::size_t head_size);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/integration/proxy_fixture.h"
+#include "tests/support/unanswering_listener.h"
 
 namespace tests {
 namespace {
@@ -13,6 +14,7 @@ using namespace std::chrono_literals;
 using support::ClientResponse;
 using support::Exchange;
 using support::FakeUpstream;
+using support::Gate;
 using support::hang;
 using support::HttpClient;
 using support::Io;
@@ -185,6 +187,59 @@ TEST_F(Http1, ACallerThatGoesAwayCancelsTheEndpointsRequest) {
   EXPECT_TRUE(
       upstream.wait_until([](const FakeUpstream& seen) { return seen.requests()[0].cancelled_at.has_value(); }));
   EXPECT_EQ(member(log_line(), "response_flags"), R"("DC")");
+}
+
+TEST_F(Http1, ATunnelKeepsLittleUntilItsEndpointAnswers) {
+  const support::UnansweringListener nobody;
+  pass_to(nobody.address());
+  start();
+  HttpClient one = client();
+  one.send("\x16\x03\x01");
+  support::Stream flood(base::UniqueFd(::dup(one.fd())));
+  flood.set_deadline(base::now() + 1s);
+  EXPECT_EQ(flood.send_pattern(32ULL * 1024 * 1024), Io::timeout) << "more than the kernel's buffers hold";
+  one.close();
+}
+
+// Also for a body that is here before there is a connection to send it on.
+TEST_F(Http1, ABodyOverThePodsBudgetIsNotKeptForARetry) {
+  FakeUpstream& upstream = add_upstream(reply({.status = 503}));
+  start(virtual_service("[{retries: {attempts: 1, retryOn: 5xx}, route: [{destination: {host: greeter-service}}]}]"), 2,
+        "{limits: {podRetryBufferBytes: 1000}}");
+  const auto post = [&](std::size_t size) {
+    return client().exchange(request("POST / HTTP/1.1", "Content-Length: " + std::to_string(size) + "\r\n") +
+                             std::string(size, 'b'));
+  };
+  EXPECT_EQ(post(1000).status(), 503);
+  EXPECT_THAT(upstream.requests(), SizeIs(2)) << "within the budget, which is free again afterwards";
+  EXPECT_EQ(post(1000).status(), 503);
+  EXPECT_THAT(upstream.requests(), SizeIs(4));
+  EXPECT_EQ(post(1001).status(), 503);
+  EXPECT_THAT(upstream.requests(), SizeIs(5));
+}
+
+// The endpoint goes away in the moment in which the next request comes. Whether the proxy notices before or after it
+// has sent, the endpoint sees a whole request or none.
+TEST_F(Http1, ARequestThatMeetsTheEndOfAKeptConnectionStaysWhole) {
+  std::atomic<Gate*> gate{nullptr};
+  FakeUpstream& upstream = add_upstream([&](Exchange& exchange) {
+    const bool is_first = exchange.request().target() == "/first";
+    exchange.respond({});
+    if (is_first && exchange.wait_for(*gate.load())) exchange.reset();
+  });
+  start(virtual_service("[{retries: {attempts: 0}, route: [{destination: {host: greeter-service}}]}]"));
+  for (int i = 0; i < 300; ++i) {
+    Gate opens;
+    gate = &opens;
+    HttpClient one = client();
+    ASSERT_EQ(one.get("/first", kHost).status(), 200);
+    one.send(request("POST /second HTTP/1.1", "Content-Length: 5\r\n") + "hello");
+    opens.open();
+    ASSERT_THAT(one.receive().status(), AnyOf(200, 503));
+  }
+  for (const auto& seen : upstream.requests()) {
+    if (seen.target() == "/second") EXPECT_EQ(seen.body.text, "hello");
+  }
 }
 
 struct Refused {

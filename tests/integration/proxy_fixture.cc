@@ -106,7 +106,7 @@ void ProxyTest::listen(std::uint32_t workers) {
   server_->set_access_log(base::UniqueFd(ends[1]));
   server_->set_pods({{.id = 1, .cgroup_id = 0, .name = "client", .name_space = "default", .workload = 0}});
   proxy::ListenerSpec listener{.id = 1, .sockets = {}, .fixed = {}};
-  listener.fixed = {.original_destination = *base::SocketAddress::parse(kVip), .pod = 1, .passthrough = {}};
+  listener.fixed = {.original_destination = *base::SocketAddress::parse(kVip), .pod = 1, .passthrough = passthrough_};
   listener.sockets.push_back(listen_on_loopback(address_));
   server_->add_listener(std::move(listener));
 }

@@ -27,6 +27,8 @@ class ProxyTest : public ::testing::Test {
 
   // Another endpoint of greeter-service, with label version: v1, v2, ... in the order of the calls. Before start().
   support::FakeUpstream& add_upstream(support::Handler handler = support::reply());
+  // Where bytes that are not HTTP, and requests for unknown hosts, go. Before start().
+  void pass_to(const base::SocketAddress& address) { passthrough_ = address; }
   // Starts the proxy with these policies for the workload client.default. `settings`: fields of a Settings document.
   void start(const std::string& policies = "", std::uint32_t workers = 1, const std::string& settings = "");
   // The first half of start(): there is a listener and no configuration; apply() is the other half.
@@ -66,6 +68,7 @@ class ProxyTest : public ::testing::Test {
   base::UniqueFd log_;  // the reading end of a pipe; outlives who writes
   std::unique_ptr<proxy::Server> server_;
   base::SocketAddress address_;
+  std::optional<base::SocketAddress> passthrough_;
   std::string unread_;
   std::uint64_t generation_ = 0;
 };
