@@ -29,7 +29,7 @@ constexpr std::int64_t kMebibyte = std::int64_t{1024} * 1024;
 constexpr Field kLimits[] = {
     {.name = "requestHeadBytes", .type = Type::integer, .min = 1024, .max = kMebibyte},
     {.name = "responseHeadBytes", .type = Type::integer, .min = 1024, .max = kMebibyte},
-    {.name = "headers", .type = Type::integer, .min = 1, .max = 1000},
+    {.name = "headers", .type = Type::integer, .min = 1, .max = 100},
     {.name = "retryBufferBytes", .type = Type::integer, .min = 0, .max = 64 * kMebibyte},
     {.name = "podRetryBufferBytes", .type = Type::integer, .min = 0, .max = 64 * 1024 * kMebibyte},
     {.name = "streamBufferBytes", .type = Type::integer, .min = 4096, .max = 16 * kMebibyte},

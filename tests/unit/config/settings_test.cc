@@ -76,7 +76,7 @@ TEST(Settings, RefuseWhatIsOutOfRange) {
       {"accessLog: {path: log}", "spec.accessLog.path: \"log\" is not an absolute path"},
       {"accessLog: {flushInterval: 2h}",
        "spec.accessLog.flushInterval: \"2h\" is too long; allowed is at most 60000ms"},
-      {"limits: {headers: 0}", "spec.limits.headers: 0 is out of range; allowed is 1 to 1000"},
+      {"limits: {headers: 0}", "spec.limits.headers: 0 is out of range; allowed is 1 to 100"},
       {"limits: {delayedClose: 5}", "spec.limits.delayedClose: \"5\" has no unit; write for example 500ms or 2s"},
       {"telemetry: {dropLabels: [response_code]}",
        "spec.telemetry.dropLabels[0]: \"response_code\" cannot be dropped; dashboards need it. Allowed: "
