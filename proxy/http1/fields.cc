@@ -35,10 +35,11 @@ void note_proxy_connection(std::string_view value, FieldFacts& facts) {
   });
 }
 
-// 1*DIGIT that fits; nothing else, no list, no sign.
+// 1*DIGIT that fits; nothing else, no list, no sign. Who counts in signed numbers reads more than 2^63-1 as another
+// length, or as none.
 bool parse_content_length(std::string_view text, std::uint64_t& length) {
   if (text.empty()) return false;
-  constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
   length = 0;
   for (const char c : text) {
     if (c < '0' || c > '9') return false;

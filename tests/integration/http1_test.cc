@@ -261,6 +261,7 @@ TEST_F(Http1, RefusesAmbiguousFraming) {
       {"two lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
       {"the same length twice", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400},
       {"a list of lengths", post + "Content-Length: 5, 5\r\n\r\nhello", 400},
+      {"a length beyond 2^63-1", post + "Content-Length: 9223372036854775808\r\n\r\nhello", 400},
       {"a sign", post + "Content-Length: +5\r\n\r\nhello", 400},
       {"chunked is not last", post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 501},
       {"an unknown coding", post + "Transfer-Encoding: gzip\r\n\r\n", 501},

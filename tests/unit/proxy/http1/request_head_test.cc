@@ -84,7 +84,7 @@ TEST(RequestHead, ReadsTheFraming) {
       {"Content-Length: 0\r\n", BodyKind::length, 0},
       {"Content-Length: 00\r\n", BodyKind::length, 0},
       {"Content-Length:12\r\n", BodyKind::length, 12},
-      {"Content-Length: 18446744073709551615\r\n", BodyKind::length, 18446744073709551615U},
+      {"Content-Length: 9223372036854775807\r\n", BodyKind::length, 9223372036854775807U},
       {"Transfer-Encoding: chunked\r\n", BodyKind::chunked, 0},
       {"Transfer-Encoding: \tChunked \r\n", BodyKind::chunked, 0},
       {"Connection: content-length\r\nContent-Length: 3\r\n", BodyKind::length, 3},
