@@ -133,6 +133,11 @@ bool Request::validate() {
 }
 
 bool Request::choose_route() {
+  if (target_.path.empty()) {  // CONNECT: routes are for paths, and what follows it may be anything
+    answers_head_ = true;
+    reply_locally({.status = 404, .flags = telemetry::kNoRouteFound, .details = "route_not_found"});
+    return false;
+  }
   const Snapshot& snapshot = *pinned_->snapshot;
   const std::uint16_t port = downstream_->original_destination().port;
   const policy::RouteTable* table = workload_ == nullptr ? nullptr : &snapshot.routes_of(*workload_);

@@ -116,6 +116,22 @@ TEST_F(Http1, TakesTheHostFromAnAbsoluteTarget) {
   EXPECT_EQ(upstream.requests()[0].head.header("host"), "greeter-service:3000");
 }
 
+// Nobody asked for a tunnel in a policy, and an endpoint that knew no CONNECT would be sent what is meant for another.
+TEST_F(Http1, ConnectMatchesNoRouteAndIsTheLastOfItsConnection) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  for (const std::string host : {"greeter-service:3000", "elsewhere:443"}) {
+    HttpClient one = client();
+    one.send("CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n" + request("GET /smuggled HTTP/1.1"));
+    const ClientResponse response = one.receive();
+    EXPECT_EQ(response.status(), 404);
+    EXPECT_EQ(response.head.header("connection"), "close");
+    EXPECT_EQ(member(log_line(), "response_flags"), R"("NR")");
+    EXPECT_THAT(one.wait_for_end(), AnyOf(Io::closed, Io::reset));
+  }
+  EXPECT_THAT(upstream.requests(), SizeIs(0));
+}
+
 TEST_F(Http1, PassesBytesAfterAnUpgrade) {
   add_upstream([](Exchange& exchange) {
     exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
