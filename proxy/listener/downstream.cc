@@ -9,6 +9,9 @@
 namespace proxy {
 namespace {
 
+// Empty lines before the first request (RFC 9112 2.2 wants one); more of them are some other protocol.
+constexpr std::size_t kMostBlankBytes = 16;
+
 struct Rejection {
   std::uint16_t status;
   std::string_view details;
@@ -236,13 +239,23 @@ std::size_t Downstream::consume(char* data, std::size_t size) {
 }
 
 std::size_t Downstream::consume_head(char* data, std::size_t size) {
+  const bool is_first = !has_served_;
   const std::size_t blank = http1::leading_blank_bytes({data, size});
-  if (blank == size) return size;
+  // Until the first line says that this is HTTP, empty lines may belong to another protocol.
+  const std::size_t done_with = is_first ? 0 : blank;
+  if (is_first && blank > kMostBlankBytes) {
+    begin_tcp(worker_.take_request());
+    return 0;
+  }
+  if (blank == size) {
+    has_partial_head_ = is_first;
+    return done_with;
+  }
   const std::string_view bytes(data + blank, size - blank);
   const config::ProxySettings& settings = worker_.settings();
 
   const http1::HeadLimits limits{.max_bytes = settings.max_request_head_bytes, .max_headers = settings.max_headers};
-  if (!partial_head_.has_news(bytes, limits)) return blank;
+  if (!partial_head_.has_news(bytes, limits)) return done_with;
 
   Request& request = worker_.take_request();
   const http1::ParseResult parsed = http1::parse_request_head(bytes, limits, request.head());
@@ -251,19 +264,14 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
     if (!has_partial_head_)
       worker_.loop().timers().arm(timer_, worker_.loop().now() + settings.request_headers_timeout);
     has_partial_head_ = true;
-    return blank;
+    return done_with;
   }
-  has_partial_head_ = false;
-  partial_head_.reset();
-  timer_.cancel();
-  const bool is_first = !has_served_;
-  has_served_ = true;
-  request_ = &request;
+  if (is_first && (parsed.error == http1::HeadError::not_http || parsed.error == http1::HeadError::h2_preface)) {
+    begin_tcp(request);
+    return 0;
+  }
+  end_of_head(request);
   if (parsed.status == http1::ParseStatus::error) {
-    if (is_first && (parsed.error == http1::HeadError::not_http || parsed.error == http1::HeadError::h2_preface)) {
-      request.begin_tcp(*this);
-      return blank;
-    }
     const Rejection why = rejection(parsed.error);
     request.reject(*this, why.status, why.details);
     return size;
@@ -279,6 +287,19 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
   }
   request.begin(*this, bytes.substr(0, head.size), {data + head_end, step.payload}, body_.is_done());
   return head_end + step.consumed;
+}
+
+void Downstream::end_of_head(Request& request) {
+  has_partial_head_ = false;
+  partial_head_.reset();
+  timer_.cancel();
+  has_served_ = true;
+  request_ = &request;
+}
+
+void Downstream::begin_tcp(Request& request) {
+  end_of_head(request);
+  request.begin_tcp(*this);
 }
 
 void Downstream::on_request_over(CloseMode close) {

@@ -73,6 +73,8 @@ class Downstream final
   // Uses as much of data[0, size) as it can and returns how much.
   std::size_t consume(char* data, std::size_t size);
   std::size_t consume_head(char* data, std::size_t size);
+  void end_of_head(Request& request);
+  void begin_tcp(Request& request);
   [[nodiscard]] bool wants_bytes() const;
   void on_end();
   void on_timer(base::TimePoint now);

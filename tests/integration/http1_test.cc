@@ -234,6 +234,23 @@ TEST_F(Http1, ABodyOverThePodsBudgetIsNotKeptForARetry) {
   EXPECT_THAT(upstream.requests(), SizeIs(5));
 }
 
+TEST_F(Http1, EmptyLinesBeforeTheFirstLineAreSkippedForHttpAndPassedOnForOthers) {
+  FakeUpstream& upstream = add_upstream();
+  pass_to(upstream.address());
+  start();
+  HttpClient http = client();
+  http.send("\r\n");
+  EXPECT_EQ(http.exchange("\r\n" + request("GET / HTTP/1.1")).status(), 200);
+  EXPECT_EQ(http.exchange("\r\n" + request("GET / HTTP/1.1")).status(), 200);
+
+  HttpClient other = client();
+  other.send("\r\nHELLO you\r\n\r\n");
+  ASSERT_TRUE(upstream.wait_for_requests(3));
+  EXPECT_EQ(upstream.requests()[0].head.start_line, "GET / HTTP/1.1");
+  EXPECT_EQ(upstream.requests()[1].head.start_line, "GET / HTTP/1.1");
+  EXPECT_EQ(upstream.requests()[2].head.start_line, "") << "its first line is empty";
+}
+
 // The endpoint goes away in the moment in which the next request comes. Whether the proxy notices before or after it
 // has sent, the endpoint sees a whole request or none.
 TEST_F(Http1, ARequestThatMeetsTheEndOfAKeptConnectionStaysWhole) {
