@@ -36,6 +36,9 @@ struct ListenerSpec {
 
 struct ServerOptions {
   std::uint32_t workers = 1;
+  // How many the process may have. Callers get half of them, or their requests could not be sent on; those that come
+  // above that wait in the kernel.
+  std::uint64_t descriptors = 1024;
 };
 
 class Server {

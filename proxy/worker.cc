@@ -26,7 +26,8 @@ Worker::Worker()
       log_flush_(engine::Timer::calling<&Worker::flush_log>(*this)) {}
 
 base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                     upstream::SharedPods& shared, Demands& demands) {
+                                                     upstream::SharedPods& shared, Demands& demands,
+                                                     std::uint64_t most_connections) {
   auto loop = engine::EventLoop::create();
   if (!loop) return tl::unexpected(loop.error());
   std::unique_ptr<Worker> worker(new Worker);
@@ -34,6 +35,7 @@ base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, teleme
   worker->context_ = std::make_unique<WorkerContext>(index, std::move(*loop), *worker->telemetry_, demands);
   worker->access_log_ = std::make_unique<telemetry::AccessLog>(*worker->telemetry_);
   worker->shared_ = &shared;
+  worker->most_connections_ = most_connections;
   worker->unknown_source_ = std::make_unique<Source>(*worker->context_, shared, unknown_pod());
   worker->keep_house_at(worker->loop().now() + kHousekeepingInterval);
   return worker;

@@ -23,7 +23,8 @@ class Listener;
 class Worker {
  public:
   static base::Result<std::unique_ptr<Worker>> create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                      upstream::SharedPods& shared, Demands& demands);
+                                                      upstream::SharedPods& shared, Demands& demands,
+                                                      std::uint64_t most_connections);
   ~Worker();
 
   // --- control thread ---
@@ -57,6 +58,8 @@ class Worker {
   Source& source_of_pod(std::uint32_t pod);
   Source& source_of_cgroup(std::uint64_t cgroup_id);
 
+  // False: those that wait to be accepted have to go on waiting.
+  [[nodiscard]] bool has_room() const { return connections_.load(std::memory_order_relaxed) < most_connections_; }
   // REQUIRES: there is a configuration.
   void accept(Downstream::Accepted accepted);
   void on_wait_over(Downstream& downstream);
@@ -90,6 +93,7 @@ class Worker {
   boost::intrusive::list<Downstream, boost::intrusive::constant_time_size<false>> open_;
   boost::intrusive::list<Downstream, boost::intrusive::constant_time_size<false>> waiting_;  // for a service
   std::atomic<std::uint32_t> connections_{0};
+  std::uint64_t most_connections_ = 0;
   std::string date_;
   std::int64_t date_second_ = -1;
   engine::Timer housekeeping_;

@@ -1,6 +1,7 @@
 #include "proxy/control/control.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +31,14 @@ constexpr std::chrono::seconds kDrainOnSignal{5};
 // When a pod ends, its agent is told at the same time: it lets connections pass, then says Drain.
 constexpr std::chrono::seconds kWaitForAgent{2}, kAtOnce{0};
 
+// A connection costs a descriptor on either side, and a shell or systemd gives a thousand unless asked for more.
+std::uint64_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return ServerOptions{}.descriptors;
+  const rlimit all{limit.rlim_max, limit.rlim_max};
+  return ::setrlimit(RLIMIT_NOFILE, &all) == 0 ? all.rlim_cur : limit.rlim_cur;
+}
+
 class Control {
  public:
   explicit Control(const ControlOptions& options) : options_(options) {}
@@ -44,6 +53,7 @@ class Control {
     signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC));
     if (!signals_) return base::fail_errno("signalfd");
     if (auto connected = connect(); !connected && !options_.waits_for_agent) return connected;
+    descriptors_ = raise_descriptor_limit();
     if (auto done = enter_sandbox(); !done) return done;
     while (!is_ending_) {
       if (auto turned = turn(); !turned) return turned;
@@ -155,7 +165,7 @@ class Control {
     auto shards = telemetry::ShardSet::attach(std::move(message.shards));
     if (!shards) return fail_start(shards.error());
     shards_ = std::move(*shards);
-    auto server = Server::start({.workers = message.workers}, *shards_);
+    auto server = Server::start({.workers = message.workers, .descriptors = descriptors_}, *shards_);
     if (!server) return fail_start(server.error());
     server_ = std::move(*server);
   }
@@ -236,6 +246,7 @@ class Control {
   std::optional<channel::Connection> agent_;
   UniqueFd memory_;  // handed to the next agent, so that counters go on
   std::unique_ptr<telemetry::ShardSet> shards_;
+  std::uint64_t descriptors_ = 0;
   std::unique_ptr<Server> server_;  // after shards_: workers write there until they end
   std::map<std::uint64_t, channel::AddListener> listeners_;
   std::set<base::IpAddress> asked_;  // services; the agent has not answered yet

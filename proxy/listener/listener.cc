@@ -34,7 +34,17 @@ void Listener::accept_some() {
   worker_.loop().defer_to_next_turn(*this);
 }
 
+// The edge is used up and the connection still waits: nobody else would look again.
+void Listener::accept_later() {
+  worker_.telemetry().on_socket_shortage();
+  worker_.loop().timers().arm(retry_, worker_.loop().now() + kRetryAfter);
+}
+
 bool Listener::accept_one() {
+  if (!worker_.has_room()) {
+    accept_later();
+    return false;
+  }
   for (;;) {
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
@@ -43,9 +53,7 @@ bool Listener::accept_one() {
     if (!socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno == EAGAIN) return false;
-      // The edge is used up and the connection still waits: nobody else would look again.
-      worker_.telemetry().on_socket_shortage();
-      worker_.loop().timers().arm(retry_, worker_.loop().now() + kRetryAfter);
+      accept_later();
       return false;
     }
     const int on = 1;

@@ -25,6 +25,7 @@ class Listener final : public engine::IoHandler, public engine::Deferred {
  private:
   void accept_again(base::TimePoint) { accept_some(); }
   void accept_some();
+  void accept_later();
   // False: there is none, or no descriptor for it.
   bool accept_one();
 

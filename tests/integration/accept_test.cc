@@ -119,6 +119,24 @@ TEST_F(AcceptTest, AnAttemptForWhichThereIsNoDescriptorFailsAndIsCounted) {
   EXPECT_GE(counters().socket_shortages.load(), 1);
 }
 
+// Those who are connected can be answered, whoever else connects.
+TEST_F(AcceptTest, HalfOfTheDescriptorsAreLeftForTheEndpoints) {
+  add_upstream();
+  set_descriptors(8);
+  start();
+  std::vector<HttpClient> connected;
+  for (int i = 0; i < 4; ++i) {
+    connected.push_back(client());
+    EXPECT_EQ(connected.back().get("/", kHost).status(), 200);
+  }
+  HttpClient waiting = client();
+  waiting.send("GET / HTTP/1.1\r\nHost: " + std::string(kHost) + "\r\n\r\n");
+  EXPECT_TRUE(becomes_true([&] { return counters().socket_shortages.load() >= 2; }));
+  EXPECT_EQ(counters().connections[0].load(), 4);
+  connected.pop_back();
+  EXPECT_EQ(waiting.receive().status(), 200);
+}
+
 TEST_F(AcceptTest, APodThatIsGoneIsForgottenWithItsLastConnection) {
   add_upstream();
   start();

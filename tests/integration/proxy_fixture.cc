@@ -96,7 +96,7 @@ void ProxyTest::listen(std::uint32_t workers) {
   auto shards = proxy::telemetry::ShardSet::attach(std::move(*memory->duplicate_fd()));
   if (!shards) throw std::runtime_error(shards.error().message);
   shards_ = std::move(*shards);
-  auto server = proxy::Server::start({.workers = workers}, *shards_);
+  auto server = proxy::Server::start({.workers = workers, .descriptors = descriptors_}, *shards_);
   if (!server) throw std::runtime_error(server.error().message);
   server_ = std::move(*server);
 

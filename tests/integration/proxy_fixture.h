@@ -29,6 +29,8 @@ class ProxyTest : public ::testing::Test {
   support::FakeUpstream& add_upstream(support::Handler handler = support::reply());
   // Where bytes that are not HTTP, and requests for unknown hosts, go. Before start().
   void pass_to(const base::SocketAddress& address) { passthrough_ = address; }
+  // How many descriptors the proxy takes itself to have. Before start().
+  void set_descriptors(std::uint64_t count) { descriptors_ = count; }
   // Starts the proxy with these policies for the workload client.default. `settings`: fields of a Settings document.
   void start(const std::string& policies = "", std::uint32_t workers = 1, const std::string& settings = "");
   // The first half of start(): there is a listener and no configuration; apply() is the other half.
@@ -69,6 +71,7 @@ class ProxyTest : public ::testing::Test {
   std::unique_ptr<proxy::Server> server_;
   base::SocketAddress address_;
   std::optional<base::SocketAddress> passthrough_;
+  std::uint64_t descriptors_ = 1024;
   std::string unread_;
   std::uint64_t generation_ = 0;
 };
