@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/kube/api_error.h"
+#include "agent/kube/api_time.h"
 #include "agent/kube/json_node.h"
 #include "agent/kube/resource.h"
 #include "base/utf8.h"
@@ -189,19 +190,6 @@ void fill_endpoint_slice(const JsonNode& root, EndpointSlice& slice) {
   root["endpoints"].each([&](const JsonNode& item) { slice.endpoints.push_back(read_endpoint(item)); });
 }
 
-// RFC 3339 with microseconds, in UTC: what a MicroTime of the API is.
-std::string micro_time(base::WallTime time) {
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = micros / 1'000'000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[40];
-  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::string fraction = std::to_string(1'000'000 + micros % 1'000'000);
-  fraction[0] = '.';
-  return std::string(text, size) + fraction + "Z";
-}
-
 // What the API takes of a text; cut between characters.
 std::string bounded(std::string_view text, std::size_t limit) {
   text = text.substr(0, limit);
@@ -237,7 +225,7 @@ std::string events_path(const Event& event) {
 }
 
 std::string to_json(const Event& event) {
-  const std::string time = micro_time(event.time);
+  const std::string time = api_micro_time(event.time);
   json::object regarding{{"apiVersion", event.api_version}, {"kind", event.kind}, {"name", event.name}};
   if (!event.name_space.empty()) regarding["namespace"] = event.name_space;
   if (!event.uid.empty()) regarding["uid"] = event.uid;

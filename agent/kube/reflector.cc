@@ -2,16 +2,15 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
-#include <exception>
 #include <utility>
 
 #include "agent/kube/api_client.h"
+#include "agent/kube/spawn.h"
 
 namespace agent::kube {
 namespace {
@@ -215,17 +214,7 @@ Reflector::~Reflector() {
   impl_->timer.cancel();
 }
 
-void Reflector::start() {
-  asio::co_spawn(impl_->context, Impl::run(impl_),
-                 [name = to_string(impl_->state.resource())](const std::exception_ptr& error) {
-                   if (!error) return;
-                   try {
-                     std::rethrow_exception(error);
-                   } catch (const std::exception& e) {
-                     spdlog::error("kube: {}: unexpected: {}", name, e.what());
-                   }
-                 });
-}
+void Reflector::start() { spawn(impl_->context, Impl::run(impl_), to_string(impl_->state.resource())); }
 
 Reflector::Status Reflector::status() const {
   return {.health = impl_->state.health(),

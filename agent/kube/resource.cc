@@ -46,6 +46,10 @@ std::string collection_path(const Resource& resource) {
   return path + "/" + percent_encoded(resource.plural);
 }
 
+std::string object_path(const Resource& resource, std::string_view name) {
+  return collection_path(resource) + "/" + percent_encoded(name);
+}
+
 std::string list_target(const Resource& resource, std::size_t limit, std::string_view token) {
   std::string target = selected(resource);
   add_query(target, "limit", std::to_string(limit));

@@ -23,6 +23,8 @@ std::string to_string(const Resource& resource);
 
 // "/apis/networking.istio.io/v1/namespaces/a/virtualservices".
 std::string collection_path(const Resource& resource);
+// Of one of them; a namespaced kind wants `resource.name_space`.
+std::string object_path(const Resource& resource, std::string_view name);
 
 // `token` continues a list whose last page said so.
 std::string list_target(const Resource& resource, std::size_t limit, std::string_view token);
