@@ -13,6 +13,7 @@
 
 #include "agent/access_log_file.h"
 #include "agent/readable.h"
+#include "base/random.h"
 
 namespace agent {
 namespace {
@@ -37,6 +38,14 @@ std::string sibling(const char* name) {
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+// For a while two agents may be on one node.
+std::string unlike_any_other(const std::string& node) {
+  char suffix[20];
+  const auto number = static_cast<unsigned long long>(base::Random::from_entropy().next());
+  std::snprintf(suffix, sizeof suffix, "_%016llx", number);
+  return node + suffix;
 }
 
 }  // namespace
@@ -208,7 +217,8 @@ Result<> Agent::start_cluster() {
   cluster_ = std::make_unique<kube::Cluster>(
       kube::Cluster::Settings{.api_server = std::move(*api_server),
                               .node = options_.node,
-                              .cluster_domain = configuration_.settings().cluster_domain},
+                              .cluster_domain = configuration_.settings().cluster_domain,
+                              .identity = unlike_any_other(options_.node)},
       [this](std::shared_ptr<const kube::ClusterView> view) {
         asio::post(context_, [this, view = std::move(view)]() mutable { on_cluster_change(std::move(view)); });
       });

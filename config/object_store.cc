@@ -11,7 +11,6 @@ ObjectStore::ObjectStore(std::string source, std::string cluster_domain)
 
 bool ObjectStore::upsert(const yaml::Value& object) {
   istio::ReadDocument read = istio::read_document(object, source_, cluster_domain_);
-  if (const auto listing = unlisted_.find(read.id.kind); listing != unlisted_.end()) listing->second.erase(read.id);
   Entry& entry = entries_[read.id];
   entry.findings = std::move(read.findings);
   if (!read.body) {
@@ -29,21 +28,6 @@ bool ObjectStore::upsert(const yaml::Value& object) {
 }
 
 void ObjectStore::erase(const DocumentId& id) { entries_.erase(id); }
-
-void ObjectStore::begin_list(std::string_view kind) {
-  std::set<DocumentId>& unlisted = unlisted_[std::string(kind)];
-  unlisted.clear();
-  for (const auto& [id, entry] : entries_) {
-    if (id.kind == kind) unlisted.insert(id);
-  }
-}
-
-void ObjectStore::end_list(std::string_view kind) {
-  const auto listing = unlisted_.find(kind);
-  if (listing == unlisted_.end()) return;
-  for (const DocumentId& id : listing->second) entries_.erase(id);
-  unlisted_.erase(listing);
-}
 
 void ObjectStore::add_to(Documents& documents) const {
   for (const auto& [id, entry] : entries_) {
@@ -66,6 +50,11 @@ std::vector<DocumentStatus> ObjectStore::statuses() const {
   std::vector<DocumentStatus> all;
   for (const auto& [id, entry] : entries_) all.push_back({id, source_, entry.state, entry.body != nullptr});
   return all;
+}
+
+DocumentState ObjectStore::state(const DocumentId& id) const {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? DocumentState::inactive : found->second.state;
 }
 
 std::vector<ObjectStore::Rejects> ObjectStore::rejects() const {

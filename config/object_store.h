@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +22,6 @@ class ObjectStore {
   // A version that is refused leaves the last good one in force. False: it was refused.
   bool upsert(const yaml::Value& object);
   void erase(const DocumentId& id);
-  // A list of all objects of a kind: those that are not upserted in between are gone afterwards.
-  void begin_list(std::string_view kind);
-  void end_list(std::string_view kind);
 
   // The documents in force, added to `documents`.
   void add_to(Documents& documents) const;
@@ -33,6 +29,8 @@ class ObjectStore {
   [[nodiscard]] std::vector<Finding> findings() const;
   [[nodiscard]] std::vector<Finding> findings(const DocumentId& id) const;
   [[nodiscard]] std::vector<DocumentStatus> statuses() const;
+  // Of one that was upserted.
+  [[nodiscard]] DocumentState state(const DocumentId& id) const;
   // How often an object was refused since the start.
   struct Rejects {
     std::string kind;
@@ -49,7 +47,6 @@ class ObjectStore {
   };
   std::string source_, cluster_domain_;
   std::map<DocumentId, Entry> entries_;
-  std::map<std::string, std::set<DocumentId>, std::less<>> unlisted_;  // while a kind is being listed
   std::map<std::pair<std::string, Reason>, std::uint64_t> rejects_;
 };
 

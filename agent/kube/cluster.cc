@@ -9,11 +9,15 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "agent/kube/cluster_state.h"
 #include "agent/kube/credentials.h"
+#include "agent/kube/policy_sink.h"
 #include "agent/kube/reflector.h"
+#include "agent/kube/status/event_writer.h"
+#include "agent/kube/status/status_writer.h"
 
 namespace agent::kube {
 namespace {
@@ -80,32 +84,6 @@ class TypedSink final : public ObjectSink {
   std::set<Name> known_, unlisted_;
 };
 
-// Policies go through the strict reader, like files.
-class PolicySink final : public ObjectSink {
- public:
-  PolicySink(config::ObjectStore& store, std::string api_version, std::string kind, std::function<void()> changed)
-      : store_(store), api_version_(std::move(api_version)), kind_(std::move(kind)), changed_(std::move(changed)) {}
-
-  void replacing() override { store_.begin_list(kind_); }
-  void replaced() override {
-    store_.end_list(kind_);
-    changed_();
-  }
-  void upsert(const json::object& object) override {
-    store_.upsert(to_value(object, api_version_, kind_));
-    changed_();
-  }
-  void erase(const json::object& object) override {
-    if (const auto metadata = read_metadata(object)) store_.erase({kind_, metadata->name_space, metadata->name});
-    changed_();
-  }
-
- private:
-  config::ObjectStore& store_;
-  std::string api_version_, kind_;
-  std::function<void()> changed_;
-};
-
 std::string selector_text(const Labels& labels) {
   std::string text;
   for (const auto& [name, value] : labels) text += (text.empty() ? "" : ",") + name + "=" + value;
@@ -134,7 +112,16 @@ struct Cluster::Impl {
         credentials(std::make_shared<Credentials>(settings.api_server)),
         timer(context),
         status_timer(context),
-        state({.node = settings.node, .cluster_domain = settings.cluster_domain}) {}
+        state({.node = settings.node, .cluster_domain = settings.cluster_domain}),
+        events(context, credentials) {
+    if (settings.identity.empty() || settings.api_server.name_space.empty()) return;
+    status.emplace(context, credentials,
+                   StatusWriter::Settings{.name_space = settings.api_server.name_space,
+                                          .identity = settings.identity,
+                                          .node = settings.node,
+                                          .election = settings.election},
+                   [this](Event event) { events.add(std::move(event)); });
+  }
 
   Watched watch(Resource resource, std::unique_ptr<ObjectSink> sink);
   void start();
@@ -155,6 +142,8 @@ struct Cluster::Impl {
   bool is_scheduled = false;
   bool is_synced = false;  // as published
   ClusterState state;
+  EventWriter events;
+  std::optional<StatusWriter> status;  // none: nobody is told
   std::uint64_t revision = 1;
   std::vector<Watched> always;
   std::set<std::string, std::less<>> wanted;  // hosts
@@ -216,9 +205,9 @@ void Cluster::Impl::start() {
                                                           {"destinationrules", "DestinationRule"},
                                                           {"serviceentries", "ServiceEntry"}};
   for (const auto& [plural, kind] : policies) {
-    always.push_back(
-        watch({.group = kIstio, .version = "v1", .plural = plural},
-              std::make_unique<PolicySink>(state.policies(), std::string(kIstio) + "/v1", kind, documents_change)));
+    const Resource resource{.group = kIstio, .version = "v1", .plural = plural};
+    always.push_back(watch(resource, std::make_unique<PolicySink>(resource, kind, state.policies(),
+                                                                  status ? &*status : nullptr, documents_change)));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/kube/client_config.h"
+#include "agent/kube/status/lease.h"
 #include "agent/pods/pod_instances.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -52,6 +53,10 @@ class Cluster {
     ClientConfig api_server;
     std::string node;  // metadata.name
     std::string cluster_domain = "cluster.local";
+    // Unlike any other agent's; empty: says nothing to the API server. Whoever leads holds a lease in the namespace of
+    // `api_server`.
+    std::string identity;
+    Election::Times election = {};
   };
   // `publish` is called on the thread of this object, after each change, but not more often than every few
   // milliseconds.

@@ -70,19 +70,6 @@ TEST_F(ObjectStoreTest, AnObjectThatWasNeverGoodIsNotInForceAndDisturbsNobody) {
   EXPECT_FALSE(store_.statuses()[1].is_in_force);
 }
 
-TEST_F(ObjectStoreTest, AListIsEverythingThereIsOfItsKind) {
-  store_.upsert(virtual_service("a"));
-  store_.upsert(virtual_service("b"));
-  store_.begin_list("VirtualService");
-  store_.upsert(virtual_service("b"));
-  EXPECT_THAT(in_force(), SizeIs(2)) << "nothing goes before the list is complete";
-  store_.end_list("VirtualService");
-  EXPECT_THAT(in_force(), ElementsAre("b 1000"));
-  store_.begin_list("DestinationRule");
-  store_.end_list("DestinationRule");
-  EXPECT_THAT(in_force(), SizeIs(1)) << "another kind";
-}
-
 TEST_F(ObjectStoreTest, AFindingNamesTheObjectWhereAFileWouldHaveALine) {
   yaml::Value object = virtual_service("a", "5");
   const auto unmark = [](const auto& self, yaml::Value& value) -> void {
