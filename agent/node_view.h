@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/kube/watch_status.h"
 #include "agent/telemetry/node_state.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
@@ -48,6 +49,7 @@ struct NodeView {
     std::uint64_t count = 0;
   };
   std::vector<Rejects> rejects;
+  std::vector<kube::WatchStatus> watches;  // of the API server
 
   bool is_proxy_up = false;
   pid_t proxy_pid = 0;

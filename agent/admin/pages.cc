@@ -71,6 +71,23 @@ json::array policies(const NodeView& view) {
   return all;
 }
 
+// Of the API server: as of when what is known is.
+json::array watches(const NodeView& view) {
+  json::array all;
+  for (const kube::WatchStatus& watch : view.watches) {
+    const auto since = watch.last_contact.value_or(base::WallTime()).time_since_epoch();
+    const double seconds = std::chrono::duration<double>(since).count();
+    all.push_back({{"resource", watch.resource},
+                   {"synced", watch.is_synced},
+                   {"error", watch.error},
+                   {"last_contact", watch.last_contact ? json::value(seconds) : nullptr},
+                   {"lists", watch.lists},
+                   {"failures", watch.failures},
+                   {"bytes_received", watch.bytes_received}});
+  }
+  return all;
+}
+
 json::array services(const config::NodeConfig& config) {
   json::array all;
   for (const config::Service& service : config.services) {
@@ -245,6 +262,17 @@ constexpr std::array kKernelRttBoundsUs = FAIRLEAD_RTT_BOUNDS_US;
 static_assert(std::ranges::equal(kKernelRttBoundsUs, ::telemetry::kRttBoundSeconds,
                                  [](int us, double seconds) { return us / 1e6 == seconds; }));
 
+telemetry::NodeState::KubeWatch kube_watch(const kube::WatchStatus& watch) {
+  telemetry::NodeState::KubeWatch state{.resource = watch.resource, .last_sync = watch.last_contact};
+  for (std::size_t i = 0; i < watch.events.size(); ++i) {
+    state.events.push_back({kube::kEventTypeNames[i], watch.events[i]});
+  }
+  for (std::size_t i = 0; i < watch.restarts.size(); ++i) {
+    state.restarts.push_back({kube::kRestartReasonNames[i], watch.restarts[i]});
+  }
+  return state;
+}
+
 void add_pod_tcp(const Snapshot& snapshot, telemetry::NodeState& state) {
   namespace row = ::telemetry::row::pod;
   constexpr std::uint64_t kNanosecondsInMicrosecond = 1000;
@@ -288,6 +316,7 @@ std::string config_dump(const Snapshot& snapshot) {
                     {"policies", policies(view)},
                     {"route_tables", route_tables(*view.config)},
                     {"backends", backends(*view.config)}};
+  if (!view.watches.empty()) page["watches"] = watches(view);
   return json::serialize(page) + "\n";
 }
 
@@ -373,6 +402,7 @@ telemetry::NodeState node_state(const Snapshot& snapshot) {
     ++policies[{document.id.kind, std::string(config::to_string(document.state))}];
   }
   for (const auto& [policy, count] : policies) state.policies.push_back({policy.first, policy.second, count});
+  for (const kube::WatchStatus& watch : view.watches) state.kube_watches.push_back(kube_watch(watch));
   for (const auto& reject : view.rejects) state.policy_rejects.push_back({reject.kind, reject.reason, reject.count});
   for (const Instance& instance : view.instances) {
     ++state.pods[static_cast<std::size_t>(instance.state)];

@@ -158,6 +158,8 @@ void Configuration::show(NodeView& view) const {
   view.documents = store_.statuses();
   view.rejects = rejects_;
   if (cluster_) {
+    view.watches = cluster_->watches;
+    view.watches.insert(view.watches.end(), cluster_->called_watches.begin(), cluster_->called_watches.end());
     const auto& statuses = cluster_->statuses;
     view.documents.insert(view.documents.end(), statuses.begin(), statuses.end());
     for (const config::ObjectStore::Rejects& reject : cluster_->rejects) {

@@ -93,7 +93,7 @@ std::string selector_text(const Labels& labels) {
 }  // namespace
 
 bool ClusterView::is_synced() const {
-  return std::all_of(watches.begin(), watches.end(), [](const Watch& watch) { return watch.is_synced; });
+  return std::all_of(watches.begin(), watches.end(), [](const WatchStatus& watch) { return watch.is_synced; });
 }
 
 struct Cluster::Impl {
@@ -132,7 +132,8 @@ struct Cluster::Impl {
   void schedule();
   void publish_now();
   void publish_status();
-  [[nodiscard]] static ClusterView::Watch describe(const Reflector& reflector);
+  void end(const Called& ended);
+  [[nodiscard]] static WatchStatus describe(const Watched& watched);
 
   Settings settings;
   Publish publish;
@@ -148,6 +149,8 @@ struct Cluster::Impl {
   std::vector<Watched> always;
   std::set<std::string, std::less<>> wanted;  // hosts
   std::map<Name, Called> called;
+  WatchStatus ended_slices{.resource = "endpointslices.discovery.k8s.io", .is_synced = true};
+  WatchStatus ended_pods{.resource = "pods/metadata", .is_synced = true};
   std::thread thread;
 };
 
@@ -228,7 +231,10 @@ void Cluster::Impl::follow_called() {
   std::erase_if(called, [&](const auto& each) {
     const auto still = services.find(each.first);
     const bool is_over = still == services.end() || still->second->selector != each.second.selector;
-    if (is_over) state.forget_endpoints(each.first);
+    if (is_over) {
+      state.forget_endpoints(each.first);
+      end(each.second);
+    }
     return is_over;
   });
   for (const auto& [name, service] : services) {
@@ -297,22 +303,48 @@ void Cluster::Impl::schedule() {
   });
 }
 
-ClusterView::Watch Cluster::Impl::describe(const Reflector& reflector) {
+WatchStatus Cluster::Impl::describe(const Watched& watched) {
+  const Reflector& reflector = *watched.reflector;
   const Reflector::Status status = reflector.status();
-  return {.resource = to_string(reflector.resource()),
-          .error = status.error,
-          .is_synced = status.is_synced,
-          .last_contact = status.last_contact,
-          .events = status.events,
-          .lists = status.lists,
-          .failures = status.failures,
-          .bytes_received = status.bytes_received};
+  WatchStatus described{.resource = to_string(reflector.resource()),
+                        .error = status.error,
+                        .is_synced = status.is_synced,
+                        .events = status.events_by_type,
+                        .restarts = status.restarts,
+                        .lists = status.lists,
+                        .failures = status.failures,
+                        .bytes_received = status.bytes_received};
+  if (status.last_contact) {
+    const auto age = base::now() - *status.last_contact;
+    described.last_contact = base::wall_now() - std::chrono::duration_cast<base::WallTime::duration>(age);
+  }
+  return described;
+}
+
+// Counters never go down.
+void Cluster::Impl::end(const Called& ended) {
+  const auto add = [](WatchStatus& total, const Watched& watched) {
+    if (!watched.reflector) return;
+    WatchStatus last = describe(watched);
+    last.error.clear();
+    last.last_contact.reset();
+    last.is_synced = true;
+    total.add(last);
+  };
+  add(ended_slices, ended.slices);
+  add(ended_pods, ended.pods);
 }
 
 void Cluster::Impl::publish_now() {
   auto view = std::make_shared<ClusterView>(state.view());
   view->documents_revision = revision;
-  for (const Watched& watched : always) view->watches.push_back(describe(*watched.reflector));
+  for (const Watched& watched : always) view->watches.push_back(describe(watched));
+  WatchStatus slices = ended_slices, pods = ended_pods;
+  for (const auto& [name, each] : called) {
+    slices.add(describe(each.slices));
+    if (each.pods.reflector) pods.add(describe(each.pods));
+  }
+  view->called_watches = {std::move(slices), std::move(pods)};
   is_synced = view->is_synced();
   publish(std::move(view));
 }

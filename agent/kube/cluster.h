@@ -10,8 +10,8 @@
 
 #include "agent/kube/client_config.h"
 #include "agent/kube/status/lease.h"
+#include "agent/kube/watch_status.h"
 #include "agent/pods/pod_instances.h"
-#include "base/clock.h"
 #include "base/result.h"
 #include "config/document_store.h"
 #include "config/documents.h"
@@ -33,14 +33,8 @@ struct ClusterView {
   std::vector<config::DocumentStatus> statuses;
   std::vector<config::ObjectStore::Rejects> rejects;
 
-  struct Watch {
-    std::string resource;  // "pods", "virtualservices.networking.istio.io"
-    std::string error;     // empty while all is well
-    bool is_synced = false;
-    std::optional<base::TimePoint> last_contact;
-    std::uint64_t events = 0, lists = 0, failures = 0, bytes_received = 0;
-  };
-  std::vector<Watch> watches;
+  std::vector<WatchStatus> watches;         // of what is always followed
+  std::vector<WatchStatus> called_watches;  // of what is followed for services that are called, those that ended too
   // All that is needed before anything may be enforced has been read once.
   [[nodiscard]] bool is_synced() const;
 };

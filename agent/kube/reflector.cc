@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "agent/kube/api_client.h"
@@ -24,6 +25,11 @@ ApiError malformed(std::string message) { return {.kind = ApiError::Kind::malfor
 const json::object* object_at(const json::object& parent, std::string_view key) {
   const json::value* value = parent.if_contains(key);
   return value != nullptr ? value->if_object() : nullptr;
+}
+
+RestartReason why_ended(const ApiResult<void>& watch) {
+  if (watch) return RestartReason::closed;
+  return watch.error().status == 410 ? RestartReason::expired : RestartReason::error;
 }
 
 std::string_view text_at(const json::object& parent, std::string_view key) {
@@ -59,7 +65,9 @@ struct Reflector::Impl {
   ReflectorState state;
   ObjectSink* sink;  // nullptr: the reflector is gone
   base::Random random = base::Random::from_entropy();
-  std::uint64_t lists = 0, watches = 0, events = 0, failures = 0;
+  std::uint64_t lists = 0, watches = 0, failures = 0;
+  std::array<std::uint64_t, kEventTypeNames.size()> events{};
+  std::array<std::uint64_t, kRestartReasonNames.size()> restarts{};
 };
 
 ApiResult<void> Reflector::Impl::take_page(std::string_view body) {
@@ -113,14 +121,16 @@ ApiResult<void> Reflector::Impl::take_event(std::string_view line) {
   }
   const json::object* metadata = object_at(*object, "metadata");
   if (metadata == nullptr) return tl::unexpected(malformed("the watch brought an object without metadata"));
+  const auto count = [this](EventType type_of_event) { ++events[static_cast<std::size_t>(type_of_event)]; };
   if (type == "ADDED" || type == "MODIFIED") {
     sink->upsert(*object);
+    count(type == "ADDED" ? EventType::added : EventType::modified);
   } else if (type == "DELETED") {
     sink->erase(*object);
+    count(EventType::deleted);
   } else if (type != "BOOKMARK") {
     return tl::unexpected(malformed("the watch brought an event of type \"" + printable(type) + "\""));
   }
-  if (type != "BOOKMARK") ++events;
   state.on_version(text_at(*metadata, "resourceVersion"), base::now());
   return {};
 }
@@ -181,6 +191,7 @@ awaitable<std::chrono::milliseconds> Reflector::Impl::take_step() {
   const auto outcome = is_watch ? co_await watch() : co_await list_page();
   std::chrono::milliseconds wait{};
   if (sink == nullptr) co_return wait;
+  if (is_watch) ++restarts[static_cast<std::size_t>(why_ended(outcome))];
   if (!outcome) {
     wait = take_failure(outcome.error());
   } else if (is_watch) {
@@ -223,9 +234,11 @@ Reflector::Status Reflector::status() const {
           .last_contact = impl_->state.last_contact(),
           .lists = impl_->lists,
           .watches = impl_->watches,
-          .events = impl_->events,
+          .events = std::accumulate(impl_->events.begin(), impl_->events.end(), std::uint64_t{0}),
           .failures = impl_->failures,
-          .bytes_received = impl_->client.traffic().bytes_received};
+          .bytes_received = impl_->client.traffic().bytes_received,
+          .events_by_type = impl_->events,
+          .restarts = impl_->restarts};
 }
 
 const Resource& Reflector::resource() const { return impl_->state.resource(); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/json/fwd.hpp>
 #include <chrono>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "agent/kube/reflector_state.h"
+#include "agent/kube/watch_status.h"
 #include "base/clock.h"
 
 namespace boost::asio {
@@ -59,6 +61,8 @@ class Reflector {
     std::uint64_t events = 0;                     // without bookmarks
     std::uint64_t failures = 0;
     std::uint64_t bytes_received = 0;
+    std::array<std::uint64_t, kEventTypeNames.size()> events_by_type{};
+    std::array<std::uint64_t, kRestartReasonNames.size()> restarts{};  // of watches
   };
   [[nodiscard]] Status status() const;
   [[nodiscard]] const Resource& resource() const;

@@ -77,6 +77,12 @@ inline constexpr Family kConfigLastSuccess{"fairlead_config_last_success_timesta
 inline constexpr Family kPolicies{"fairlead_policies", gauge, "Policy documents, by kind and state."};
 inline constexpr Family kPolicyRejects{"fairlead_policy_rejects_total", counter,
                                        "Policy documents refused, by reason."};
+inline constexpr Family kKubeWatchEvents{"fairlead_kube_watch_events_total", counter,
+                                         "Changes that the API server told of, by resource and type."};
+inline constexpr Family kKubeWatchRestarts{"fairlead_kube_watch_restarts_total", counter,
+                                           "Watches of the API server that ended, by why; expired: all is read again."};
+inline constexpr Family kKubeLastSync{"fairlead_kube_last_sync_timestamp_seconds", gauge,
+                                      "When the API server last confirmed what is known of the resource."};
 inline constexpr Family kPods{"fairlead_pods", gauge, "Pods of this node, by state."};
 inline constexpr Family kRedirects{"fairlead_redirects_total", counter,
                                    "Connections of opted-in pods that were redirected, or passed and why."};

@@ -278,6 +278,25 @@ class NodeWriter {
     }
   }
 
+  void write_kube_watches() {
+    const auto counts = [this](const Family& family, std::string_view name, auto member) {
+      page_.family(family);
+      for (const NodeState::KubeWatch& watch : node_.kube_watches) {
+        for (const auto& each : watch.*member) {
+          page_.sample(LabelText().add("resource", watch.resource).add(name, each.label).take(), each.count);
+        }
+      }
+    };
+    counts(metric::kKubeWatchEvents, "type", &NodeState::KubeWatch::events);
+    counts(metric::kKubeWatchRestarts, "reason", &NodeState::KubeWatch::restarts);
+    page_.family(metric::kKubeLastSync);
+    for (const NodeState::KubeWatch& watch : node_.kube_watches) {
+      if (!watch.last_sync) continue;
+      page_.sample(label("resource", watch.resource),
+                   std::chrono::duration<double>(watch.last_sync->time_since_epoch()).count());
+    }
+  }
+
   void write_node() {
     page_.family(metric::kBuildInfo);
     one(LabelText().add("version", node_.version).add("revision", node_.revision).add("kernel", node_.kernel));
@@ -297,6 +316,7 @@ class NodeWriter {
     for (const auto& rejects : node_.policy_rejects) {
       page_.sample(LabelText().add("kind", rejects.kind).add("reason", rejects.reason).take(), rejects.count);
     }
+    write_kube_watches();
     by(metric::kPods, "state", kPodStateNames, node_.pods);
     page_.family(metric::kRedirects);
     for (const auto& redirects : node_.redirects) {

@@ -55,6 +55,18 @@ struct NodeState {
   };
   std::vector<PolicyRejects> policy_rejects;
 
+  // Of the API server; empty without a cluster.
+  struct KubeWatch {
+    std::string resource;  // pods, virtualservices.networking.istio.io
+    struct Count {
+      std::string_view label;  // type or reason
+      std::uint64_t count = 0;
+    };
+    std::vector<Count> events, restarts;
+    std::optional<base::WallTime> last_sync;
+  };
+  std::vector<KubeWatch> kube_watches;
+
   std::array<std::uint64_t, kPodStateNames.size()> pods{};
   struct PodInfo {
     std::string name_space, pod, workload, ip;

@@ -109,6 +109,11 @@ struct MetricsPageTest : testing::Test {
     node.config_last_success = base::WallTime(1'795'441'279'500ms);
     node.policies = {{.kind = "VirtualService", .state = "active", .count = 2}};
     node.policy_rejects = {{.kind = "DestinationRule", .reason = "schema", .count = 1}};
+    node.kube_watches = {{.resource = "pods",
+                          .events = {{.label = "added", .count = 7}, {.label = "deleted", .count = 0}},
+                          .restarts = {{.label = "closed", .count = 2}},
+                          .last_sync = base::WallTime(1'795'441'270'000ms)},
+                         {.resource = "services", .events = {}, .restarts = {}, .last_sync = {}}};
     node.pods[0] = 1;
     node.pod_infos = {{.name_space = "default", .pod = "helloweb-1", .workload = "helloweb", .ip = "10.244.1.7"}};
     node.redirects = {{.verdict = "redirected", .reason = "-", .count = 2},
