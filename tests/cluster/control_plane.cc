@@ -56,7 +56,7 @@ std::string ControlPlane::script(const std::string& command) {
   return text;
 }
 
-bool ControlPlane::is_ready() { return run(client_.perform({.target = "/readyz"})).has_value(); }
+bool ControlPlane::answers(const std::string& path) { return run(client_.perform({.target = path})).has_value(); }
 
 TestNamespace::TestNamespace(ControlPlane& control_plane) : control_plane_(control_plane) {
   const auto made = control_plane.create("/api/v1/namespaces", R"({"metadata":{"generateName":"test-"}})");

@@ -24,7 +24,8 @@ class ControlPlane : public tests::support::IoLoop {
   std::string create(const std::string& path, const std::string& json);
   void patch(const std::string& path, const std::string& json);  // a merge patch
   void remove(const std::string& path);
-  bool is_ready();
+  bool answers(const std::string& path);  // other than with an error
+  bool is_ready() { return answers("/readyz"); }
 
   // A script of tests/cluster, and what it prints: script("service stop etcd").
   static std::string script(const std::string& command);

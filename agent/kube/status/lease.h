@@ -33,6 +33,8 @@ class Election {
   struct Times {
     std::chrono::milliseconds duration{30'000};  // without being renewed
     std::chrono::milliseconds renewal{10'000};
+    // Who does not lead leaves so long to the one that does, each another part of it, before he looks at the lease.
+    std::chrono::milliseconds patience{5'000};
   };
   explicit Election(std::string identity) : Election(std::move(identity), Times{}) {}
   Election(std::string identity, Times times) : identity_(std::move(identity)), times_(times) {}

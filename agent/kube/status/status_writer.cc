@@ -81,7 +81,7 @@ struct StatusWriter::Impl {
   TokenBucket bucket{kBurst, kInterval};
   base::Random random = base::Random::from_entropy();
   Backoff lease_backoff, write_backoff;
-  std::chrono::milliseconds patience = settings.patience;
+  std::chrono::milliseconds patience = settings.election.patience;
   std::optional<base::TimePoint> ask_at;  // for the lease; not earlier
   base::TimePoint write_at;               // not earlier, whatever is to be written
   ProblemLog lease_problems{"lease fairlead-status"}, write_problems{"status of policies"};
@@ -155,7 +155,7 @@ asio::awaitable<void> StatusWriter::Impl::lead() {
   if (is_closed) co_return;
   const base::TimePoint now = base::now();
   if (auto claimed = election.claim(now, base::wall_now())) {
-    patience = settings.patience;
+    patience = settings.election.patience;
     co_await claim(std::move(*claimed));
     co_return;
   }
@@ -220,8 +220,8 @@ asio::awaitable<void> StatusWriter::Impl::run(std::shared_ptr<Impl> self) {
     const bool is_leading = self->election.is_leading(now);
     if (!is_leading && self->queue.size() == 0) break;  // the next set() begins anew
     if (!self->ask_at)
-      self->ask_at =
-          now + (self->was_leading ? std::chrono::milliseconds(0) : self->somewhere_in(self->settings.patience));
+      self->ask_at = now + (self->was_leading ? std::chrono::milliseconds(0)
+                                              : self->somewhere_in(self->settings.election.patience));
     if (now >= *self->ask_at && (!is_leading || now >= self->election.renewal_at())) {
       co_await self->lead();
       continue;
@@ -235,7 +235,7 @@ asio::awaitable<void> StatusWriter::Impl::run(std::shared_ptr<Impl> self) {
     }
   }
   self->ask_at.reset();
-  self->patience = self->settings.patience;
+  self->patience = self->settings.election.patience;
   self->is_running = false;
 }
 

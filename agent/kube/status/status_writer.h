@@ -2,7 +2,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/json/fwd.hpp>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,8 +27,6 @@ class StatusWriter {
     std::string identity;    // of this agent, unlike any other's
     std::string node;        // for events
     Election::Times election = {};
-    // Agents that do not lead leave so long to the one that does, each another part of it.
-    std::chrono::milliseconds patience{5'000};
   };
   // Told of what is worth an event, by the agent that leads.
   using Announce = std::function<void(Event)>;

@@ -79,8 +79,7 @@ class StatusWriterTest : public ::testing::Test {
                     StatusWriter::Settings{.name_space = "fairlead-system",
                                            .identity = "n1_a",
                                            .node = "n1",
-                                           .election = {.duration = 3s, .renewal = 200ms},
-                               .patience = 100ms},
+                                           .election = {.duration = 3s, .renewal = 200ms, .patience = 100ms}},
                     [this](Event event) { events_->add(std::move(event)); });
   }
   static json::object web(int generation, const std::string& version) {
