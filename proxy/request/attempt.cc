@@ -201,8 +201,7 @@ void Request::on_wait_over(base::TimePoint) {
       send_late_reply();
       return;
     default:  // a tunnel
-      report_tunnel_bytes();
-      worker_.loop().timers().arm(wait_timer_, now() + kTunnelReportInterval);
+      look_after_tunnel();
       return;
   }
   downstream_->resume_reading();

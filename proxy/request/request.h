@@ -138,6 +138,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void record(std::uint16_t status);
   [[nodiscard]] telemetry::TcpRecord tcp_record() const;
   void report_tunnel_bytes();
+  void look_after_tunnel();
   base::SocketAddress tcp_target();
 
   [[nodiscard]] std::uint32_t service_id() const { return service_ == nullptr ? 0 : service_->id; }
@@ -218,6 +219,7 @@ class Request final : public upstream::User, public engine::Deferred {
   std::uint64_t request_wire_bytes_ = 0, response_wire_bytes_ = 0;
   std::uint64_t attempt_request_bytes_ = 0, attempt_response_bytes_ = 0;
   std::uint64_t reported_received_ = 0, reported_sent_ = 0;  // of a TCP tunnel
+  base::TimePoint tunnel_moved_at_;                          // bytes, either way
   bool downstream_ended_ = false;                            // tunnels: FIN seen
   bool upstream_ended_ = false;
 

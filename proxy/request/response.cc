@@ -21,6 +21,7 @@ upstream::User::Progress Request::on_upstream_data(char* data, std::size_t size)
   if (stage_ == Stage::tunnel) {
     response_body_bytes_ += size;
     attempt_response_bytes_ += size;
+    tunnel_moved_at_ = now();
     send_downstream({data, size});
     return {size, Next::more};
   }

@@ -55,7 +55,8 @@ void Request::begin_tcp(Downstream& downstream) {
   stage_ = Stage::tunnel;
   attempts_ = 1;
   worker_.telemetry().on_tcp_opened(tcp_record());
-  worker_.loop().timers().arm(wait_timer_, now() + kTunnelReportInterval);
+  tunnel_moved_at_ = now();
+  look_after_tunnel();
   backend_ = &source_->tcp_passthrough(tcp_target());
   pool_ = backend_->pick({});  // there is exactly one, and nothing ejects it
   upstream::Connection* connection = nullptr;
@@ -91,8 +92,24 @@ void Request::report_tunnel_bytes() {
   reported_received_ = request_body_bytes_;
 }
 
+// A tunnel has no end of its own to wait for. One through which nothing goes is over, as in Envoy's TCP proxy; both
+// sides may have gone without a word.
+void Request::look_after_tunnel() {
+  report_tunnel_bytes();
+  const config::Milliseconds idle = worker_.settings().downstream_idle_timeout;
+  if (now() - tunnel_moved_at_ >= idle) {
+    if (is_active_) end_attempt(AttemptOutcome::success, status_, 0);
+    drop_connection();
+    record(status_);
+    finish(CloseMode::at_once);
+    return;
+  }
+  worker_.loop().timers().arm(wait_timer_, now() + std::min<config::Milliseconds>(kTunnelReportInterval, idle));
+}
+
 void Request::on_tunnel_data(std::string_view data) {
   request_body_bytes_ += data.size();
+  tunnel_moved_at_ = now();
   if (connection_ == nullptr) {
     kept_body_.append(data);
     return;

@@ -217,6 +217,16 @@ TEST_F(Http1, ATunnelKeepsLittleUntilItsEndpointAnswers) {
   one.close();
 }
 
+TEST_F(Http1, ATunnelThroughWhichNothingGoesIsClosed) {
+  FakeUpstream& upstream = add_upstream(hang());
+  pass_to(upstream.address());
+  start("", 1, "{limits: {downstreamIdleTimeout: 50ms}}");
+  HttpClient one = client();
+  one.send("\x16\x03\x01\r\n\r\n");
+  EXPECT_EQ(one.wait_for_end(), Io::closed);
+  EXPECT_TRUE(upstream.wait_until([](const FakeUpstream& seen) { return seen.open_connections() == 0; }));
+}
+
 // Also for a body that is here before there is a connection to send it on.
 TEST_F(Http1, ABodyOverThePodsBudgetIsNotKeptForARetry) {
   FakeUpstream& upstream = add_upstream(reply({.status = 503}));
