@@ -208,7 +208,8 @@ void Cluster::Impl::start() {
                                                           {"destinationrules", "DestinationRule"},
                                                           {"serviceentries", "ServiceEntry"}};
   for (const auto& [plural, kind] : policies) {
-    const Resource resource{.group = kIstio, .version = "v1", .plural = plural};
+    const Resource resource{
+        .group = kIstio, .version = "v1", .plural = plural, .older_versions = {"v1beta1", "v1alpha3"}};
     always.push_back(watch(resource, std::make_unique<PolicySink>(resource, kind, state.policies(),
                                                                   status ? &*status : nullptr, documents_change)));
   }

@@ -17,6 +17,15 @@ PolicySink::PolicySink(Resource resource, std::string kind, config::ObjectStore&
       status_(status),
       changed_(std::move(changed)) {}
 
+// In the version in which it came.
+Resource PolicySink::resource_of(const boost::json::object& object) const {
+  Resource resource = resource_;
+  Complaint ignored;
+  const std::string version = JsonNode(object, ignored)["apiVersion"].text();
+  if (version.starts_with(resource.group + "/")) resource.version = version.substr(resource.group.size() + 1);
+  return resource;
+}
+
 void PolicySink::replacing() {
   unlisted_.clear();
   for (const auto& [name, version] : known_) unlisted_.insert(name);
@@ -40,14 +49,15 @@ void PolicySink::upsert(const boost::json::object& object) {
   Version version{.uid = metadata->uid,
                   .generation = JsonNode(object, ignored)["metadata"]["generation"].integer(0, INT64_MAX),
                   .labels = metadata->labels};
+  const Resource resource = resource_of(object);
   const auto known = known_.find(name);
   if (known == known_.end() || version.generation == 0 || known->second != version) {
-    store_.upsert(to_value(object, resource_.group + "/" + resource_.version, kind_));
+    store_.upsert(to_value(object, resource.group + "/" + resource.version, kind_));
     known_.insert_or_assign(name, std::move(version));
     changed_();
   }
   if (status_ != nullptr) {
-    status_->set(resource_, id(name), object, {.state = store_.state(id(name)), .findings = store_.findings(id(name))});
+    status_->set(resource, id(name), object, {.state = store_.state(id(name)), .findings = store_.findings(id(name))});
   }
 }
 

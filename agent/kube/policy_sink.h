@@ -36,6 +36,7 @@ class PolicySink final : public ObjectSink {
     Labels labels;
     bool operator==(const Version&) const = default;
   };
+  [[nodiscard]] Resource resource_of(const boost::json::object& object) const;
   [[nodiscard]] config::DocumentId id(const Name& name) const { return {kind_, name.first, name.second}; }
   void forget(const Name& name);
 

@@ -41,7 +41,9 @@ std::string_view to_string(ReflectorHealth health) {
 }
 
 ReflectorState::ReflectorState(Resource resource, std::size_t page_size)
-    : resource_(std::move(resource)), page_size_(page_size) {}
+    : resource_(std::move(resource)), versions_(resource_.older_versions), page_size_(page_size) {
+  versions_.insert(versions_.begin(), resource_.version);
+}
 
 ReflectorState::Step ReflectorState::step() const {
   if (!is_listing_) return Step::watch;
@@ -71,8 +73,19 @@ void ReflectorState::start_over() {
   version_.clear();
 }
 
+// False: all of them have been tried, and the first is next.
+bool ReflectorState::try_another_version() {
+  version_index_ = (version_index_ + 1) % versions_.size();
+  resource_.version = versions_[version_index_];
+  if (++versions_missing_ < versions_.size()) return true;
+  versions_missing_ = version_index_ = 0;
+  resource_.version = versions_.front();
+  return false;
+}
+
 void ReflectorState::on_page(std::string_view token, std::string_view resource_version, base::TimePoint now) {
   token_ = token;
+  versions_missing_ = 0;
   if (token_.empty()) {
     is_listing_ = false;
     version_ = resource_version;
@@ -115,6 +128,11 @@ std::chrono::milliseconds ReflectorState::on_failure(const ApiError& error, base
       start_over();
       break;
     case ApiError::Kind::refused:
+      if (error.status == 404 && is_listing_ && try_another_version()) {
+        health_ = is_synced_ ? ReflectorHealth::retrying : ReflectorHealth::starting;
+        start_over();
+        return {};
+      }
       if (error.status == 404 && is_listing_) {
         health_ = ReflectorHealth::absent;
         is_synced_ = true;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/kube/api_error.h"
 #include "agent/kube/backoff.h"
@@ -26,7 +27,8 @@ enum class ReflectorHealth : std::uint8_t {
 std::string_view to_string(ReflectorHealth health);
 
 // Decides what to ask for next: the pages of a list, then watches that each go on where the last one ended, and a list
-// again when that is no longer possible. Told what came of it; does no I/O.
+// again when that is no longer possible. A kind that the API server does not have in its newest version is looked for
+// in older ones. Told what came of it; does no I/O.
 class ReflectorState {
  public:
   explicit ReflectorState(Resource resource, std::size_t page_size = kPageSize);
@@ -65,10 +67,13 @@ class ReflectorState {
 
  private:
   void start_over();
+  bool try_another_version();
   void note_contact(base::TimePoint now);
   void note_watch_end(base::TimePoint now);
 
   Resource resource_;
+  std::vector<std::string> versions_;  // that resource_ may have
+  std::size_t version_index_ = 0, versions_missing_ = 0;
   std::size_t page_size_;
   bool is_listing_ = true;
   std::string token_;    // of the next page

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace agent::kube {
 
@@ -15,6 +16,8 @@ struct Resource {
   std::string name_space = {};  // empty: all
   std::string label_selector = {};
   std::string field_selector = {};
+  // Asked for in this order where `version` does not exist.
+  std::vector<std::string> older_versions = {};
   bool is_metadata_only = false;  // PartialObjectMetadata: labels without the spec that nobody reads
 };
 

@@ -17,7 +17,6 @@ using namespace std::chrono_literals;
 namespace json = boost::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr std::chrono::seconds kLimit{40};
@@ -242,6 +241,30 @@ TEST_F(PolicyStatus, MayBeOfKindsThatAreDefinedLater) {
   apply(virtual_service("web", kGood));
   EXPECT_TRUE(run_until_reason("web", "Accepted"));
   EXPECT_THAT(agent.view()->documents.virtual_services, SizeIs(1));
+}
+
+TEST_F(PolicyStatus, IsWrittenWhereOnlyAnOlderVersionIsServed) {
+  const std::string kind =
+      "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/virtualservices.networking.istio.io";
+  const auto serve_v1 = [&](bool is_served) {
+    const json::object definition = read(kind);
+    json::array versions = definition.at("spec").at("versions").as_array();
+    for (json::value& version : versions) {
+      if (version.at("name").as_string() == "v1") version.as_object()["served"] = is_served;
+    }
+    control_plane_.patch(kind, json::serialize(json::object{{"spec", json::object{{"versions", versions}}}}));
+    ASSERT_TRUE(control_plane_.run_until(
+        [&] { return control_plane_.answers("/apis/networking.istio.io/v1/virtualservices") == is_served; }, kLimit));
+  };
+  apply(virtual_service("web", kBad));
+  serve_v1(false);
+  {
+    const Agent agent(control_plane_, home_, "one");
+    EXPECT_TRUE(run_until_events("web", 1));
+    EXPECT_EQ(events("web")[0].at("regarding").at("apiVersion").as_string(), "networking.istio.io/v1beta1");
+  }
+  serve_v1(true);
+  EXPECT_TRUE(run_until_reason("web", "Rejected"));
 }
 
 }  // namespace

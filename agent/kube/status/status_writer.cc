@@ -250,7 +250,7 @@ StatusWriter::~StatusWriter() {
 }
 
 void StatusWriter::set(const Resource& resource, const config::DocumentId& id, const boost::json::object& object,
-                       Verdict verdict) {
+                       const Verdict& verdict) {
   Complaint ignored;
   const JsonNode metadata = JsonNode(object, ignored)["metadata"];
   auto patch = status_patch(object, verdict, base::wall_now());

@@ -37,7 +37,8 @@ class StatusWriter {
   StatusWriter& operator=(const StatusWriter&) = delete;
 
   // There is this version of a policy now. `object` is as the API server sent it.
-  void set(const Resource& resource, const config::DocumentId& id, const boost::json::object& object, Verdict verdict);
+  void set(const Resource& resource, const config::DocumentId& id, const boost::json::object& object,
+           const Verdict& verdict);
   void erase(const config::DocumentId& id);
 
   struct Counts {

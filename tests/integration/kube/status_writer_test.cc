@@ -87,8 +87,8 @@ class StatusWriterTest : public ::testing::Test {
                        std::to_string(generation) + R"(,"resourceVersion":")" + version + R"("}})")
         .as_object();
   }
-  void set(int generation, const std::string& version, Verdict verdict = {}) {
-    writer_->set(kServices, kWeb, web(generation, version), std::move(verdict));
+  void set(int generation, const std::string& version, const Verdict& verdict = {}) {
+    writer_->set(kServices, kWeb, web(generation, version), verdict);
   }
   static Verdict rejected() {
     return {.state = config::DocumentState::rejected,

@@ -70,6 +70,15 @@ TEST_F(PolicySinkTest, ARefusedVersionCountsOnceHoweverOftenItComes) {
   EXPECT_EQ(store_.rejects()[0].count, 1U);
 }
 
+TEST_F(PolicySinkTest, ReadsAnObjectInTheVersionInWhichItComes) {
+  for (const char* version : {"v1", "v1beta1", "v1alpha3"}) {
+    boost::json::object object = service(version, 1);
+    object["apiVersion"] = "networking.istio.io/" + std::string(version);
+    sink_.upsert(object);
+  }
+  EXPECT_THAT(names(), ElementsAre("v1", "v1alpha3", "v1beta1"));
+}
+
 TEST_F(PolicySinkTest, AListIsEverythingThereIs) {
   sink_.upsert(service("a", 1));
   sink_.upsert(service("b", 1));

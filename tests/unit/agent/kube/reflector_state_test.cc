@@ -195,5 +195,37 @@ TEST_F(ReflectorStateTest, TellsWhenItWasLastInTouch) {
   EXPECT_EQ(state_.last_contact(), t0 + 5s) << "failures confirm nothing";
 }
 
+TEST(ReflectorStateOfVersions, LooksForAnOlderOneAtOnceAndStaysWithIt) {
+  base::Random random(1);
+  ReflectorState state({.group = "g", .version = "v1", .plural = "things", .older_versions = {"v1beta1", "v1alpha3"}});
+  EXPECT_EQ(state.on_failure(refused(404), t0, random), 0ms);
+  EXPECT_THAT(state.target(random), HasSubstr("/apis/g/v1beta1/things?"));
+  state.on_page("", "7", t0);
+  EXPECT_THAT(state.target(random), HasSubstr("/apis/g/v1beta1/things?watch=1"));
+  EXPECT_EQ(state.health(), Health::following);
+}
+
+TEST(ReflectorStateOfVersions, WaitsOnceAllOfThemAreMissing) {
+  base::Random random(1);
+  ReflectorState state({.group = "g", .version = "v1", .plural = "things", .older_versions = {"v1beta1"}});
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_THAT(state.target(random), HasSubstr("/apis/g/v1/things?"));
+    EXPECT_EQ(state.on_failure(refused(404), t0, random), 0ms);
+    EXPECT_GT(state.on_failure(refused(404), t0, random), 1s);
+    EXPECT_EQ(state.health(), Health::absent);
+    EXPECT_TRUE(state.is_synced());
+  }
+}
+
+TEST(ReflectorStateOfVersions, FindsTheNewestWhenItsOwnGoes) {
+  base::Random random(1);
+  ReflectorState state({.group = "g", .version = "v1", .plural = "things", .older_versions = {"v1beta1"}});
+  state.on_failure(refused(404), t0, random);
+  state.on_page("", "7", t0);
+  state.on_failure(refused(404), t0, random);  // of the watch
+  EXPECT_EQ(state.on_failure(refused(404), t0, random), 0ms);
+  EXPECT_THAT(state.target(random), HasSubstr("/apis/g/v1/things?limit"));
+}
+
 }  // namespace
 }  // namespace agent::kube
