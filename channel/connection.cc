@@ -1,6 +1,6 @@
 #include "channel/connection.h"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -28,9 +28,19 @@ std::uint32_t get_length(std::string_view bytes) {
 
 }  // namespace
 
-Connection::Connection(base::UniqueFd socket) : socket_(std::move(socket)) {
-  const timeval limit{.tv_sec = kSendTimeoutSeconds, .tv_usec = 0};
-  ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+Connection::Connection(base::UniqueFd socket) : socket_(std::move(socket)) {}
+
+// Not by SO_SNDTIMEO: who waits for this socket with Asio has made it non-blocking.
+base::Result<> Connection::wait_until_writable() const {
+  pollfd waiting{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+  for (;;) {
+    const int ready = ::poll(&waiting, 1, kSendTimeoutSeconds * 1000);
+    if (ready > 0) return {};
+    if (ready == 0)
+      return base::fail(base::Errc::io,
+                        "the other process has read nothing for " + std::to_string(kSendTimeoutSeconds) + " s");
+    if (errno != EINTR) return base::fail_errno("wait for the other process");
+  }
 }
 
 base::Result<> Connection::send(const Message& message) {
@@ -57,10 +67,12 @@ base::Result<> Connection::send(const Message& message) {
       rights->cmsg_len = CMSG_LEN(bytes);
       std::memcpy(CMSG_DATA(rights), encoded.descriptors.data(), bytes);
     }
-    const ssize_t count = ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL);
+    const ssize_t count = ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count < 0) {
       if (errno == EINTR) continue;
-      return base::fail_errno("send to the other process");
+      if (errno != EAGAIN) return base::fail_errno("send to the other process");
+      if (auto writable = wait_until_writable(); !writable) return writable;
+      continue;
     }
     sent += static_cast<std::size_t>(count);
   }

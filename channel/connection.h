@@ -21,7 +21,8 @@ class Connection {
 
   explicit Connection(base::UniqueFd socket);
 
-  // Waits while the peer is slow, at most kSendTimeoutSeconds; after a failure the connection is of no more use.
+  // Waits while the peer is slow, but not longer than kSendTimeoutSeconds in which it reads nothing; after a failure
+  // the connection is of no more use.
   base::Result<> send(const Message& message);
 
   // Takes what has arrived, without waiting, and hands on each complete message. False: the peer has closed.
@@ -31,6 +32,7 @@ class Connection {
   [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
+  [[nodiscard]] base::Result<> wait_until_writable() const;
   base::Result<> take_frames(const std::function<void(Message)>& handle);
 
   base::UniqueFd socket_;

@@ -1,11 +1,13 @@
 #include "channel/connection.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <thread>
 
 namespace channel {
 namespace {
@@ -66,6 +68,19 @@ TEST_F(ConnectionTest, WaitsForTheRestOfAFrame) {
   const auto messages = arrived();
   ASSERT_EQ(messages.size(), 1U);
   EXPECT_EQ(std::get<Ping>(messages[0]).sequence, 77U);
+}
+
+// Asio makes a socket non-blocking when it waits for it; a configuration is larger than what the kernel takes at once.
+TEST_F(ConnectionTest, ALargeFrameIsSentOnANonBlockingSocketToo) {
+  ASSERT_EQ(::fcntl(left_.get(), F_SETFL, O_NONBLOCK), 0);
+  Connection left(std::move(left_));
+  base::Result<> sent;
+  std::thread sender([&] { sent = left.send(Applied{1, std::string(8UL << 20, 'x')}); });
+  std::vector<Message> messages;
+  while (messages.empty() && is_open_ == true) messages = arrived();
+  sender.join();
+  EXPECT_TRUE(sent) << sent.error().message;
+  ASSERT_EQ(messages.size(), 1U);
 }
 
 TEST_F(ConnectionTest, DescriptorsArriveWithTheirFrame) {
