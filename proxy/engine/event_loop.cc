@@ -1,21 +1,19 @@
 #include "proxy/engine/event_loop.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <array>
+#include <atomic>
 #include <boost/intrusive/list.hpp>
-#include <utility>
+#include <mutex>
+#include <vector>
 
 #include "base/unique_fd.h"
 
 namespace proxy::engine {
-
-namespace asio = boost::asio;
 
 class DeferredList {
  public:
@@ -43,10 +41,7 @@ class DeferredList {
 struct EventLoop::Impl {
   static constexpr int kBatch = 256;
 
-  asio::io_context context{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-  asio::posix::stream_descriptor descriptor{context};
-  asio::steady_timer timer{context};
+  base::UniqueFd epoll, wake_up, timer;  // the last two are edge-triggered and never read
   base::TimePoint timer_at = base::TimePoint::max();
   base::TimePoint now = base::now();
   TimingWheel wheel{now};
@@ -55,29 +50,47 @@ struct EventLoop::Impl {
   DeferredList between_events;
   DeferredList at_end_of_turn;
   DeferredList next_turn;
-  bool is_next_turn_posted = false;
   std::function<void()> end_of_turn;
-
-  void wait() {
-    descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-      if (error) return;  // the loop is being destroyed
-      turn();
-      wait();
-    });
-  }
+  std::atomic<bool> is_stopping{false};
+  std::mutex mutex;
+  std::vector<std::function<void()>> posted;  // guarded by mutex
 
   void turn() {
-    const int count = ::epoll_wait(descriptor.native_handle(), events.data(), kBatch, 0);
+    const int wait = next_turn.is_empty() ? -1 : 0;
+    const int count = ::epoll_wait(epoll.get(), events.data(), kBatch, wait);
     now = base::now();
     for (int i = 0; i < count; ++i) {
-      static_cast<IoHandler*>(events[static_cast<std::size_t>(i)].data.ptr)
-          ->on_io(events[static_cast<std::size_t>(i)].events);
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.ptr == &wake_up) {
+        run_posted();
+      } else if (event.data.ptr == &timer) {
+        timer_at = base::TimePoint::max();
+      } else {
+        static_cast<IoHandler*>(event.data.ptr)->on_io(event.events);
+      }
       between_events.run(Deferred::When::between_events);
     }
     DeferredList waiting;  // who defers itself again waits for the turn after
     waiting.take_all_of(next_turn);
     waiting.run(Deferred::When::between_events);
     finish_turn();
+  }
+
+  void wake() const {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(wake_up.get(), &one, sizeof one));  // never full: it takes 2^64 - 2 of them
+  }
+
+  void run_posted() {
+    std::vector<std::function<void()>> tasks;
+    {
+      const std::scoped_lock lock(mutex);
+      tasks.swap(posted);
+    }
+    for (const auto& task : tasks) {
+      task();
+      between_events.run(Deferred::When::between_events);
+    }
   }
 
   void finish_turn() {
@@ -88,11 +101,6 @@ struct EventLoop::Impl {
     } while (!between_events.is_empty());
     if (end_of_turn) end_of_turn();
     arm_timer();
-    if (next_turn.is_empty() || std::exchange(is_next_turn_posted, true)) return;
-    asio::post(context, [this] {
-      is_next_turn_posted = false;
-      turn();
-    });
   }
 
   // Only ever moved earlier: a wake-up with nothing due costs less than a system call for each request.
@@ -100,13 +108,20 @@ struct EventLoop::Impl {
     const base::TimePoint next = wheel.next_expiry();
     if (next >= timer_at) return;
     timer_at = next;
-    timer.expires_at(next);
-    timer.async_wait([this](const boost::system::error_code& error) {
-      if (error) return;  // moved earlier, or the end
-      timer_at = base::TimePoint::max();
-      now = base::now();
-      finish_turn();
-    });
+    const auto at = next.time_since_epoch();  // a steady_clock is CLOCK_MONOTONIC
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at);
+    const itimerspec when{
+        .it_interval = {},
+        .it_value = {.tv_sec = seconds.count(), .tv_nsec = std::chrono::nanoseconds(at - seconds).count()}};
+    ::timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  }
+
+  base::Result<> watch(int fd, std::uint32_t wanted, void* data) const {
+    epoll_event event{};
+    event.events = wanted | EPOLLET;
+    event.data.ptr = data;
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return base::fail_errno("epoll_ctl");
+    return {};
   }
 };
 
@@ -114,41 +129,45 @@ EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
 EventLoop::~EventLoop() = default;
 
 base::Result<std::unique_ptr<EventLoop>> EventLoop::create() {
-  base::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll) return base::fail_errno("epoll_create1");
   std::unique_ptr<EventLoop> loop(new EventLoop);
-  loop->impl_->descriptor.assign(epoll.release());
+  Impl& impl = *loop->impl_;
+  impl.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!impl.epoll) return base::fail_errno("epoll_create1");
+  impl.wake_up.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!impl.wake_up) return base::fail_errno("eventfd");
+  impl.timer.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!impl.timer) return base::fail_errno("timerfd_create");
+  if (auto watched = impl.watch(impl.wake_up.get(), EPOLLIN, &impl.wake_up); !watched)
+    return tl::unexpected(watched.error());
+  if (auto watched = impl.watch(impl.timer.get(), EPOLLIN, &impl.timer); !watched)
+    return tl::unexpected(watched.error());
   return loop;
 }
 
 void EventLoop::run() {
   impl_->now = base::now();
   impl_->finish_turn();  // what was deferred and armed before there was a turn
-  impl_->wait();
-  impl_->context.run();
+  while (!impl_->is_stopping.load(std::memory_order_relaxed)) impl_->turn();
 }
 
-void EventLoop::stop() { impl_->context.stop(); }
+void EventLoop::stop() {
+  impl_->is_stopping.store(true, std::memory_order_relaxed);
+  impl_->wake();
+}
 
 void EventLoop::post(std::function<void()> task) {
-  asio::post(impl_->context, [impl = impl_.get(), task = std::move(task)] {
-    impl->now = base::now();
-    task();
-    impl->finish_turn();
-  });
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->posted.push_back(std::move(task));
+  }
+  impl_->wake();
 }
 
 base::Result<> EventLoop::add(int fd, IoHandler& handler) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = &handler;
-  if (::epoll_ctl(impl_->descriptor.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return base::fail_errno("epoll_ctl");
-  }
-  return {};
+  return impl_->watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, &handler);
 }
 
-void EventLoop::remove(int fd) { ::epoll_ctl(impl_->descriptor.native_handle(), EPOLL_CTL_DEL, fd, nullptr); }
+void EventLoop::remove(int fd) { ::epoll_ctl(impl_->epoll.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 void EventLoop::defer(Deferred& deferred) { impl_->between_events.push(deferred); }
 void EventLoop::defer_to_end_of_turn(Deferred& deferred) { impl_->at_end_of_turn.push(deferred); }

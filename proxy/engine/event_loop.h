@@ -40,9 +40,9 @@ class Deferred {
   boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> deferred_;
 };
 
-// The edge-triggered epoll shell of one worker thread. Its epoll descriptor is one stream descriptor of the thread's
-// io_context, its timers one timing wheel behind one steady_timer. All calls but post() and stop() are for the
-// thread that runs it.
+// The edge-triggered epoll shell of one worker thread: one epoll_wait a turn, and nothing that waits beside it. Its
+// timers are one timing wheel behind one timerfd.
+// All calls but post() and stop() are for the thread that runs it.
 class EventLoop {
  public:
   static constexpr std::size_t kReadBytes = 64 * 1024;
