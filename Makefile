@@ -1,7 +1,7 @@
 # What a newcomer types: `make demo` and `make test`. Both install what is missing (as root, on Debian 12), build and run.
 # Everyday work uses the CMake presets directly; CONTRIBUTING.md has the details.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release test-unit test-integration test-node test-parity test-cluster format lint fuzz asan tsan clean packages
+.PHONY: help demo test build release test-unit test-integration test-node test-parity test-cluster bench bench-quick bench-guard bench-programs format lint fuzz asan tsan clean packages
 .NOTPARALLEL:
 
 MAKEFLAGS += --no-print-directory
@@ -42,6 +42,20 @@ test-parity: build ## compare with the recorded outcomes of Istio and Envoy
 test-cluster: build ## run the tests on a real Kubernetes (root and Go; builds Kubernetes once, in ten minutes)
 	@tests/cluster/build
 	@tests/run $(BUILD) --jobs $(JOBS) cluster
+
+bench: bench-programs ## measure against HAProxy, nginx, nghttpx, Envoy and the goals; writes docs/performance.md (root, half an hour)
+	@tests/bench/run build/release --page
+
+bench-quick: bench-programs ## the same in five minutes, without the page
+	@tests/bench/run build/release --quick
+
+bench-guard: build ## has the request path become slower: instructions of its parts, CPU against a bare forwarder
+	@cmake --build $(BUILD) --parallel $(JOBS) --target bench_programs
+	@tests/bench/instructions $(BUILD)
+	@tests/bench/run $(BUILD) --only 1k --peers l4fwd --no-bpf --accept-noise --rounds 5 --seconds 1 --at-most 2.2
+
+bench-programs: packages
+	@cmake --preset release >/dev/null && cmake --build --preset release --parallel $(JOBS) --target bench_programs
 
 format: packages ## lay out the sources with clang-format
 	@git ls-files '*.cc' '*.h' '*.c' ':!:bpf/*' | xargs clang-format-19 -i

@@ -1,0 +1,188 @@
+"""What the kernel says of processes and processors, and the place where everything runs: one network namespace with
+nothing in it but a loopback device, and cgroups as workloads."""
+import contextlib
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+PATIENCE = 20  # seconds for a program to listen, or to end
+
+
+def cpu_ns(pids):
+    """What all threads of these processes have run so far. Threads that ended are not in it: none of ours do."""
+    total = 0
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+                    total += int(file.read().split()[0])
+    return total
+
+
+def busy_ns(cpu):
+    """How long this processor was not idle, with what the hypervisor took; in steps of 10 ms."""
+    with open("/proc/stat", encoding="ascii") as file:
+        words = next(line for line in file if line.startswith(f"cpu{cpu} ")).split()
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, words[1:9])
+    return (user + nice + system + irq + softirq + steal) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def memory_kib(pid, field="VmRSS"):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(re.search(rf"^{field}:\s+(\d+) kB", file.read(), re.MULTILINE).group(1))
+
+
+def private_kib(pid):
+    """Memory that would be free without the process: what it shares with the page cache is not in it."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(int(number) for number in re.findall(r"^Private_\w+:\s+(\d+) kB", file.read(), re.MULTILINE))
+
+
+def children(pid):
+    """The process and everything below it."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for task in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{task}/children", encoding="ascii") as file:
+                    found += map(int, file.read().split())
+    return found
+
+
+def description():
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown processor")
+    with open("/proc/meminfo", encoding="ascii") as file:
+        gib = round(int(file.readline().split()[1]) / 2**20)
+    return f"{model}, {os.cpu_count()} processors, {gib} GiB, Linux {platform.release()}"
+
+
+class Place:
+    """A folder, a network namespace and a cgroup of this run alone. Programs started here are ended with it."""
+
+    def __init__(self, with_cgroups):
+        self.folder = tempfile.mkdtemp(prefix="fairlead-bench-")
+        self.processes = []
+        self.netns = None
+        self.cgroup = None
+        if os.geteuid() == 0:
+            self.netns = os.path.basename(self.folder)
+            subprocess.run(["ip", "netns", "add", self.netns], check=True)
+            subprocess.run(["ip", "-n", self.netns, "link", "set", "lo", "up"], check=True)
+        if with_cgroups:
+            self.cgroup = os.path.join(cgroup2_mount(), os.path.basename(self.folder))
+            os.mkdir(self.cgroup)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def workload(self, name):
+        """A cgroup, as the selector of a Workload document names it."""
+        path = os.path.join(self.cgroup, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def command(self, words, cpus, cgroup=None):
+        prefix = ["taskset", "-c", cpus]
+        if self.netns:  # not `ip netns exec`: its own /sys would hide cgroups and pins
+            prefix = ["nsenter", f"--net=/run/netns/{self.netns}"] + prefix
+        if cgroup:
+            prefix = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', cgroup] + prefix
+        return prefix + words
+
+    def start(self, name, words, cpus, cgroup=None, environment=None):
+        with open(self.path(f"{name}.log"), "ab") as log:
+            process = subprocess.Popen(self.command(words, cpus, cgroup), stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, env={**os.environ, **(environment or {})})
+        self.processes.append(process)
+        return process
+
+    def log_of(self, name):
+        with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
+            return file.read()[-3000:]
+
+    def end(self, process):
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process in self.processes:
+            self.processes.remove(process)
+
+    def close(self):
+        for process in reversed(list(self.processes)):
+            self.end(process)
+        if self.cgroup:
+            for folder, _, _ in os.walk(self.cgroup, topdown=False):
+                remove_cgroup(folder)
+        if self.netns:
+            subprocess.run(["ip", "netns", "del", self.netns], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread is in the namespace: sockets made here belong to it."""
+        if not self.netns:
+            yield
+            return
+        with open("/proc/thread-self/ns/net", encoding="ascii") as home, \
+                open(f"/run/netns/{self.netns}", encoding="ascii") as place:
+            setns(place.fileno())
+            try:
+                yield
+            finally:
+                setns(home.fileno())
+
+    def free_port(self):
+        with self.entered(), socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    def await_listener(self, process, name, port, address="127.0.0.1"):
+        deadline = time.monotonic() + PATIENCE
+        with self.entered():
+            while process.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+                    return
+                time.sleep(0.02)
+        raise RuntimeError(f"{name} does not listen on port {port}:\n{self.log_of(name)}")
+
+
+def setns(descriptor):
+    import ctypes  # os.setns came with Python 3.12
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def cgroup2_mount():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            if after.startswith("cgroup2 "):
+                return before.split()[4]
+    raise RuntimeError("no cgroup2 hierarchy is mounted")
+
+
+def remove_cgroup(folder):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            os.rmdir(folder)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)
