@@ -22,7 +22,6 @@
 namespace proxy {
 namespace {
 
-using base::Errc;
 using base::Result;
 using base::UniqueFd;
 
