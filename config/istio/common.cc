@@ -43,18 +43,25 @@ bool is_label_text(std::string_view text) {
                      [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
 
+// a.b.c, without a dot at the end.
+bool are_dns_labels(std::string_view domain) {
+  while (true) {
+    const auto dot = domain.find('.');
+    if (!is_dns_label(domain.substr(0, dot))) return false;
+    if (dot == domain.npos) return true;
+    domain.remove_prefix(dot + 1);
+  }
+}
+
 bool is_label_key(std::string_view key) {
   const auto slash = key.find('/');
   if (slash == key.npos) return is_label_text(key);
   const auto prefix = key.substr(0, slash);
-  const bool is_domain =
-      !prefix.empty() && prefix.size() <= 253 &&
-      std::all_of(prefix.begin(), prefix.end(), [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
-  return is_domain && is_label_text(key.substr(slash + 1));
+  return prefix.size() <= 253 && are_dns_labels(prefix) && is_label_text(key.substr(slash + 1));
 }
 
-// What is wrong with a fully qualified name; empty: nothing.
-std::string domain_problem(std::string_view domain) {
+// What is wrong with a fully qualified name, or with the end of one called `name`; empty: nothing.
+std::string domain_problem(std::string_view domain, std::string_view name) {
   if (domain.empty()) return "is empty; write a host name";
   if (domain.size() > 255) return "has " + std::to_string(domain.size()) + " characters; at most 255 are allowed";
   std::string_view rest = domain;
@@ -65,13 +72,13 @@ std::string domain_problem(std::string_view domain) {
     const bool is_last = dot == rest.npos;
     if (is_last && label.empty() && domain.size() > 1) return {};  // a trailing dot
     if (!is_dns_label(label)) {
-      return quoted(domain) + " is not a host name: " + quoted(label) +
+      return quoted(name) + " is not a host name: " + quoted(label) +
              " must be letters, digits and inner hyphens, at most 63";
     }
     if (is_last) break;
     rest.remove_prefix(dot + 1);
   }
-  if (is_digits(label)) return quoted(domain) + " is not a host name: the last part is a number";
+  if (is_digits(label)) return quoted(name) + " is not a host name: the last part is a number";
   return {};
 }
 
@@ -134,18 +141,33 @@ bool is_dns_label(std::string_view text) {
 
 bool is_wildcard(std::string_view host) { return host.starts_with('*'); }
 
-void check_host(const Node& node, Report& report) {
+// As Istio reads it: the rules for the end of a name do not apply to a first part that stands alone.
+void check_host(const Node& node, Report& report, Addresses addresses) {
   const std::string host = node.text();
-  if (base::IpAddress::parse(host)) return;
-  std::string_view rest = host;
-  if (rest == "*") return;
-  if (rest.starts_with("*-") || rest.starts_with("*.")) {
-    rest.remove_prefix(2);
-  } else if (rest.find('*') != rest.npos) {
-    report.error(node, quoted(host) + " is not a host name: * may only be the whole first part, as in *.example.com");
+  if (addresses == Addresses::allowed && base::IpAddress::parse(host)) return;
+  const auto dot = host.find('.');
+  std::string_view first = std::string_view(host).substr(0, dot);
+  if (std::string_view(host).find('*', 1) != host.npos) {
+    report.error(node, quoted(host) + " is not a host name: * may only stand at its beginning, as in *.example.com");
     return;
   }
-  if (auto problem = domain_problem(rest); !problem.empty()) report.error(node, std::move(problem));
+  if (first.starts_with("*-") && first.size() > 2) first.remove_prefix(2);
+  if (first.starts_with('*')) first.remove_prefix(1);
+  const std::string_view rest = dot == host.npos ? std::string_view() : std::string_view(host).substr(dot + 1);
+  const bool is_star = host.starts_with('*') && first.empty();
+  std::string problem;
+  if (!is_star && (first.empty() || !is_dns_label(first) || host.size() > 255)) {
+    problem = domain_problem(host, host);
+  } else if (!rest.empty()) {
+    problem = domain_problem(rest, host);
+  }
+  if (!problem.empty()) report.error(node, std::move(problem));
+}
+
+void check_domain(const Node& node, Report& report, Addresses addresses) {
+  if (addresses == Addresses::allowed && base::IpAddress::parse(node.text())) return;
+  const std::string domain = node.text();
+  if (auto problem = domain_problem(domain, domain); !problem.empty()) report.error(node, std::move(problem));
 }
 
 void check_labels(const Node& node, Report& report) {
@@ -185,12 +207,25 @@ void check_gateways(const Node& node, Report& report) {
     const std::string gateway = item.text();
     const auto slash = gateway.find('/');
     if (slash == gateway.npos) {
-      if (auto problem = domain_problem(gateway); !problem.empty()) report.error(item, std::move(problem));
+      if (auto problem = domain_problem(gateway, gateway); !problem.empty()) report.error(item, std::move(problem));
     } else if (!is_dns_label(gateway.substr(0, slash)) || !is_dns_label(gateway.substr(slash + 1))) {
       report.error(item, quoted(gateway) + " is not a gateway; write <namespace>/<name>");
     }
   }
 }
+
+namespace {
+
+// "one byte", which RE2 understands and Go's regular expressions, with which Istio checks, do not.
+bool has_byte_class(std::string_view pattern) {
+  for (std::size_t i = 0; i + 1 < pattern.size(); ++i) {
+    if (pattern[i] != '\\') continue;
+    if (pattern[++i] == 'C') return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 void check_regex(const Node& node, Report& report) {
   const std::string pattern = node.text();
@@ -200,6 +235,10 @@ void check_regex(const Node& node, Report& report) {
   }
   if (pattern.size() > 1024) {
     report.error(node, "has " + std::to_string(pattern.size()) + " characters; at most 1024 are allowed");
+    return;
+  }
+  if (has_byte_class(pattern)) {
+    report.error(node, "has \\C, which Istio does not allow; write . for one character");
     return;
   }
   re2::RE2::Options options;

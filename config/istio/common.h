@@ -47,7 +47,10 @@ bool is_dns_label(std::string_view text);  // RFC 1123, at most 63
 bool is_wildcard(std::string_view host);   // begins with *
 
 // Each reports what Istio's admission check refuses about a field.
-void check_host(const Node& node, Report& report);  // a domain name, an address, or one with *. in front
+enum class Addresses : std::uint8_t { refused, allowed };
+// A domain name, or the end of one after a *: "*", "*.example.com", "*-a.example.com", "*a".
+void check_host(const Node& node, Report& report, Addresses addresses = Addresses::refused);
+void check_domain(const Node& node, Report& report, Addresses addresses);  // the same without a *
 void check_labels(const Node& node, Report& report);
 void check_export_to(const Node& node, const Context& context, bool allows_nobody, Report& report);
 void check_gateways(const Node& node, Report& report);

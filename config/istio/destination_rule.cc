@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "config/istio/locality_settings.h"
+
 namespace config::istio {
 namespace {
 
@@ -51,6 +53,8 @@ std::optional<LoadBalancer> read_load_balancer(const Node& node, Report& report)
   if (node["localityLbSetting"] && node["zoneAwareLbSetting"]) {
     report.error(node, "has both localityLbSetting and zoneAwareLbSetting; keep one");
   }
+  check_locality_setting(node["localityLbSetting"], report);
+  check_zone_aware_setting(node["zoneAwareLbSetting"], report);
   for (const std::string_view name : {"localityLbSetting", "zoneAwareLbSetting"}) {
     if (node[name] && node[name]["enabled"].boolean(true)) {
       report.warn(kNotEnforced, node[name],
@@ -182,8 +186,9 @@ bool has_one_of(const Node& node, std::initializer_list<std::string_view> names)
 
 std::optional<TrafficPolicy> read_traffic_policy(const Node& node, const Context& context, Report& report) {
   if (!node) return std::nullopt;
-  if (!has_one_of(node, {"loadBalancer", "connectionPool", "outlierDetection", "tls", "portLevelSettings", "tunnel",
-                         "proxyProtocol", "retryBudget"})) {
+  const bool has_ports = !node["portLevelSettings"].items().empty();
+  if (!has_ports && !has_one_of(node, {"loadBalancer", "connectionPool", "outlierDetection", "tls", "tunnel",
+                                       "proxyProtocol", "retryBudget"})) {
     report.error(node, "is empty; add a block such as connectionPool or remove it");
   }
   if (node["tunnel"] && node["proxyProtocol"]) report.error(node, "has both tunnel and proxyProtocol; keep one");
@@ -191,6 +196,7 @@ std::optional<TrafficPolicy> read_traffic_policy(const Node& node, const Context
       !protocol.empty() && protocol != "CONNECT" && protocol != "POST") {
     report.error(node["tunnel"]["protocol"], quoted(protocol) + " is not known; allowed: CONNECT or POST");
   }
+  if (const Node host = node["tunnel"]["targetHost"]) check_domain(host, report, Addresses::allowed);
   TrafficPolicy policy = read_blocks(node, context, report);
   if (const Node budget = node["retryBudget"]) {
     RetryBudgetPolicy settings;

@@ -63,6 +63,7 @@ constexpr Field kLoadBalancer[] = {
     {.name = "zoneAwareLbSetting", .type = Type::object, .fields = kZoneAware},
     {.name = "warmupDurationSecs",
      .type = Type::duration,
+     .min = 0,
      .support = Support::not_enforced,
      .note = "a new endpoint gets its full share at once"},
     {.name = "warmup",

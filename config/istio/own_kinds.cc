@@ -121,7 +121,7 @@ Settings read_settings(const Node& spec, Report& report) {
   const Node cluster = spec["cluster"];
   proxy.cluster_name = cluster["name"].text(proxy.cluster_name);
   settings.cluster_domain = cluster["domain"].text(settings.cluster_domain);
-  if (cluster["domain"]) check_host(cluster["domain"], report);
+  if (cluster["domain"]) check_domain(cluster["domain"], report, Addresses::refused);
   settings.root_namespace = cluster["rootNamespace"].text(settings.root_namespace);
   if (!is_dns_label(settings.root_namespace)) {
     report.error(cluster["rootNamespace"], quoted(settings.root_namespace) + " is not a namespace");

@@ -150,7 +150,7 @@ ServiceEntry read_service_entry(const Node& spec, const Context& context, Report
     if (item.text() == "*") {
       report.error(item, "\"*\" is not a host; name one, or *.<domain>");
     } else {
-      check_host(item, report);
+      check_host(item, report, Addresses::allowed);
     }
     // Unlike those of a VirtualService, these names are taken as they are.
     entry.hosts.push_back(lower(item.text()));

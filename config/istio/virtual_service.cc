@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <array>
 
+#include "config/istio/destination.h"
+#include "config/istio/header_operations.h"
 #include "config/istio/retry_settings.h"
+#include "config/istio/tcp_and_tls_rules.h"
+#include "config/istio/unenforced_actions.h"
 
 namespace config::istio {
 namespace {
 
 constexpr std::size_t kMaxDirectResponseBytes = std::size_t{1024} * 1024;
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) { return lower(a) == lower(b); }
 
 void exclude(const Node& rule, std::string_view a, std::string_view b, Report& report) {
   if (rule[a] && rule[b]) {
@@ -49,16 +51,6 @@ StringMatch read_presence_match(const Node& node, bool allows_star, Report& repo
     return kPresent;
   }
   return read_string_match(node, false, report).value_or(kPresent);
-}
-
-bool is_header_name(std::string_view name) {
-  constexpr std::string_view kPseudo[] = {":method", ":authority", ":path", ":scheme"};
-  if (std::find(std::begin(kPseudo), std::end(kPseudo), name) != std::end(kPseudo)) return true;
-  constexpr std::string_view kOthers = "-_!#$%&'*+.^`|~";
-  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kOthers.find(c) != kOthers.npos;
-  });
 }
 
 void read_header_matches(const Node& node, bool is_inverted, RouteMatch& match, Report& report) {
@@ -109,110 +101,21 @@ HttpMatch read_match(const Node& node, const Context& context, Report& report) {
   return result;
 }
 
-void check_destination(const Node& node, Report& report) {
-  const Node host = node["host"];
-  if (host.text() == "*") {
-    report.error(host, "\"*\" is not a destination; name one host");
-  } else if (host) {
-    check_host(host, report);
-  }
-  if (const std::string subset = node["subset"].text(); !subset.empty() && !is_dns_label(subset)) {
-    report.error(node["subset"],
-                 quoted(subset) + " is not a subset name: letters, digits and inner hyphens, at most 63");
-  }
-  if (const Node port = node["port"]; port && !port["number"]) report.error(port, "number is missing and required");
-}
-
-// Envoy's formatter: %% or %COMMAND% or %COMMAND(args)%; anything else with a % is refused when it is loaded.
-bool has_stray_percent(std::string_view value) {
-  while (true) {
-    const auto open = value.find('%');
-    if (open == value.npos) return false;
-    value.remove_prefix(open + 1);
-    if (value.starts_with('%')) {
-      value.remove_prefix(1);
-      continue;
-    }
-    std::size_t i = 0;
-    while (i < value.size() &&
-           ((value[i] >= 'A' && value[i] <= 'Z') || value[i] == '_' || (i > 0 && value[i] >= '0' && value[i] <= '9')))
-      ++i;
-    if (i == 0) return true;
-    if (i < value.size() && value[i] == '(') {
-      i = value.find(')', i);
-      if (i == value.npos) return true;
-      ++i;
-      if (i < value.size() && value[i] == ':') {  // a maximum length
-        ++i;
-        while (i < value.size() && value[i] >= '0' && value[i] <= '9') ++i;
-      }
-    }
-    if (i >= value.size() || value[i] != '%') return true;
-    value.remove_prefix(i + 1);
-  }
-}
-
-void check_header_name(const Node& at, const std::string& name, bool allows_authority, Report& report) {
-  const bool is_authority = equals_ignoring_case(name, "host") || equals_ignoring_case(name, ":authority");
-  if (name.empty()) {
-    report.error(at, "a header's name is empty");
-  } else if ((name.starts_with(':') || is_authority) && !(allows_authority && is_authority)) {
-    report.error(at, quoted(name) + " cannot be changed here; only request set and add may change Host");
-  }
-}
-
-void check_header_operations(const Node& node, bool is_request, Report& report) {
-  for (const std::string_view operation : {"set", "add"}) {
-    for (const auto& [name, value] : node[operation].members()) {
-      check_header_name(value, name, is_request, report);
-      const std::string text = value.text();
-      const bool has_control = std::any_of(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-      });
-      if (has_control) report.error(value, "has a control character, which a header cannot carry");
-      if (has_stray_percent(text))
-        report.error(value, "has a % that begins no format such as %START_TIME%; write %% for one");
-    }
-  }
-  for (const Node& item : node["remove"].items()) check_header_name(item, item.text(), false, report);
-}
-
-void check_headers(const Node& node, Report& report) {
-  check_header_operations(node["request"], true, report);
-  check_header_operations(node["response"], false, report);
-}
-
 std::vector<RouteDestination> read_destinations(const Node& node, const Context& context, Report& report) {
   std::vector<RouteDestination> destinations;
-  std::uint64_t total = 0;
-  const auto items = node.items();
-  for (const Node& item : items) {
+  for (const Node& item : node.items()) {
     const Node destination = item["destination"];
     check_destination(destination, report);
-    check_headers(item["headers"], report);
     RouteDestination read;
     read.host = expand_host(destination["host"].text(), context);
     read.subset = destination["subset"].text();
     read.port = static_cast<std::uint16_t>(destination["port"]["number"].integer());
     read.weight = static_cast<std::uint32_t>(item["weight"].integer());
     read.origin = origin_of(destination, context);
-    total += read.weight;
     destinations.push_back(std::move(read));
   }
-  if (items.size() > 1 && total == 0) {
-    report.error(node, "all weights are 0 or missing; give the destinations weights, for example 90 and 10");
-  }
-  if (total > static_cast<std::uint64_t>(kMaxUint32)) {
-    report.error(node, "the weights add up to " + std::to_string(total) + "; allowed is at most 4294967295");
-  }
+  check_weights(node, report);
   return destinations;
-}
-
-void check_mirror_percentage(const Node& node, Report& report) {
-  const Node value = node["value"];
-  if (value && (value.number() < 0 || value.number() > 100)) {
-    report.error(value, value.value()->text + " is out of range; allowed is 0 to 100");
-  }
 }
 
 FaultPolicy read_fault(const Node& node, Report& report) {
@@ -311,58 +214,6 @@ DirectResponse read_direct_response(const Node& node, Report& report) {
   return response;
 }
 
-// What is understood but not enforced is checked as strictly as the rest, so that a document does not start to be
-// refused on the day it is.
-void check_redirect(const Node& rule, Report& report) {
-  const Node redirect = rule["redirect"];
-  if (!redirect) return;
-  if (redirect["uri"] && redirect["prefixRewrite"]) report.error(redirect, "has both uri and prefixRewrite; keep one");
-  if (redirect["port"] && redirect["derivePort"]) report.error(redirect, "has both port and derivePort; keep one");
-  const bool says_anything = redirect["uri"] || redirect["prefixRewrite"] || redirect["authority"] ||
-                             redirect["port"] || redirect["derivePort"] || redirect["scheme"];
-  if (!says_anything) report.error(redirect, "needs uri, prefixRewrite, authority, port or scheme");
-  if (const std::string scheme = redirect["scheme"].text(); !scheme.empty() && scheme != "http" && scheme != "https") {
-    report.error(redirect["scheme"], quoted(scheme) + " is not a scheme; allowed: http or https");
-  }
-  if (redirect["prefixRewrite"]) {
-    for (const Node& match : rule["match"].items()) {
-      if (match["uri"] && !match["uri"]["prefix"])
-        report.error(match["uri"], "must be a prefix, because prefixRewrite is used");
-    }
-  }
-}
-
-void check_rewrite(const Node& rule, Report& report) {
-  const Node rewrite = rule["rewrite"];
-  std::string authority = rewrite["authority"].text();
-  if (rewrite) {
-    if (rewrite["uri"] && rewrite["uriRegexRewrite"])
-      report.error(rewrite, "has both uri and uriRegexRewrite; keep one");
-    if (rewrite["uri"].text().empty() && !rewrite["uriRegexRewrite"] && authority.empty()) {
-      report.error(rewrite, "needs uri, uriRegexRewrite or authority");
-    }
-    if (const Node regex = rewrite["uriRegexRewrite"]["match"]) check_regex(regex, report);
-  }
-  for (const std::string_view operation : {"set", "add"}) {
-    for (const auto& [name, value] : rule["headers"]["request"][operation].members()) {
-      if (!equals_ignoring_case(name, "host") && !equals_ignoring_case(name, ":authority")) continue;
-      if (!authority.empty()) report.error(value, "sets the authority a second time; keep one place");
-      authority = value.text();
-    }
-  }
-}
-
-void check_cors(const Node& cors, Report& report) {
-  for (const Node& origin : cors["allowOrigins"].items()) (void)read_string_match(origin, false, report);
-  constexpr std::array<std::string_view, 10> kMethods = {"GET",    "HEAD",    "POST",    "PUT",   "PATCH",
-                                                         "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"};
-  for (const Node& method : cors["allowMethods"].items()) {
-    if (std::find(kMethods.begin(), kMethods.end(), method.text()) == kMethods.end()) {
-      report.error(method, quoted(method.text()) + " is not a method of HTTP");
-    }
-  }
-}
-
 void check_rule_shape(const Node& rule, bool is_delegate, Report& report) {
   if (rule["delegate"]) {
     if (is_delegate) report.error(rule["delegate"], "a delegate cannot delegate again");
@@ -386,16 +237,7 @@ void check_rule_shape(const Node& rule, bool is_delegate, Report& report) {
 
 HttpRule read_rule(const Node& node, const Context& context, bool is_delegate, Report& report) {
   check_rule_shape(node, is_delegate, report);
-  check_headers(node["headers"], report);
-  check_cors(node["corsPolicy"], report);
-  check_redirect(node, report);
-  check_rewrite(node, report);
-  if (node["mirror"]) check_destination(node["mirror"], report);
-  check_mirror_percentage(node["mirrorPercentage"], report);
-  for (const Node& mirror : node["mirrors"].items()) {
-    check_destination(mirror["destination"], report);
-    check_mirror_percentage(mirror["percentage"], report);
-  }
+  check_unenforced_actions(node, report);
 
   HttpRule rule;
   rule.name = node["name"].text();
@@ -430,7 +272,7 @@ void check_hosts(const Node& node, bool is_for_mesh, Report& report) {
       report.error(items[i], "\"*\" is only allowed on a gateway; name the hosts, or *.<domain>");
       continue;
     }
-    check_host(items[i], report);
+    check_host(items[i], report, Addresses::allowed);
     for (std::size_t j = 0; j < i; ++j) {
       if (covers(host, items[j].text())) {
         report.error(items[i], quoted(host) + " and " + quoted(items[j].text()) + " overlap; keep one of them");
@@ -466,6 +308,8 @@ VirtualService read_virtual_service(const Node& spec, const Context& context, Re
   for (const Node& rule : spec["http"].items()) {
     service.http.push_back(read_rule(rule, context, service.hosts.empty(), report));
   }
+  check_tls_rules(spec, report);
+  check_tcp_rules(spec, report);
   check_export_to(spec["exportTo"], context, false, report);
   service.export_to = spec["exportTo"].texts();
   return service;

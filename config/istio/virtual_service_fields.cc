@@ -34,7 +34,7 @@ constexpr Field kHttpMatch[] = {
     {.name = "method", .type = Type::object, .fields = kStringMatch},
     {.name = "authority", .type = Type::object, .fields = kStringMatch},
     {.name = "headers", .type = Type::object_map, .fields = kStringMatch},
-    {.name = "port", .type = Type::integer, .min = 1, .max = kMaxPort},
+    {.name = "port", .type = Type::integer, .min = 0, .max = kMaxPort},  // 0: any, as if it was not written
     {.name = "sourceLabels", .type = Type::text_map},
     {.name = "gateways", .type = Type::text_list},
     {.name = "queryParams", .type = Type::object_map, .fields = kStringMatch},
@@ -83,7 +83,7 @@ constexpr Field kDelay[] = {
     {.name = "percentage", .type = Type::object, .fields = kPercent},
 };
 constexpr Field kAbort[] = {
-    {.name = "httpStatus", .type = Type::integer, .min = 200, .max = 599},
+    {.name = "httpStatus", .type = Type::integer, .min = 200, .max = 600},
     {.name = "grpcStatus"},
     {.name = "http2Error"},
     {.name = "percentage", .type = Type::object, .fields = kPercent},
@@ -105,7 +105,7 @@ constexpr Field kCors[] = {
     {.name = "allowMethods", .type = Type::text_list},
     {.name = "allowHeaders", .type = Type::text_list},
     {.name = "exposeHeaders", .type = Type::text_list},
-    {.name = "maxAge", .type = Type::duration, .min = 0},
+    {.name = "maxAge", .type = Type::duration},
     {.name = "allowCredentials", .type = Type::boolean},
     {.name = "unmatchedPreflights", .type = Type::word, .words = kPreflights},
 };

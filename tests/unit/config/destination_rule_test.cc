@@ -116,6 +116,12 @@ TEST(DestinationRule, RefusesWhatIstioRefuses) {
        "example 65537"},
       {"trafficPolicy: {portLevelSettings: [{port: {number: 80}}]}",
        "spec.trafficPolicy.portLevelSettings[0]: has no block; add for example connectionPool"},
+      {"trafficPolicy: {portLevelSettings: []}",
+       "spec.trafficPolicy: is empty; add a block such as connectionPool or remove it"},
+      {"trafficPolicy: {tunnel: {targetHost: '*', targetPort: 80}}",
+       "spec.trafficPolicy.tunnel.targetHost: \"*\" is not a host name: \"*\" must be letters, digits and inner "
+       "hyphens, "
+       "at most 63"},
       {"trafficPolicy: {tls: {mode: MUTUAL}}",
        "spec.trafficPolicy.tls: clientCertificate is missing; mode MUTUAL requires it"},
       {"subsets: [{name: v1}, {name: v1}]", "spec.subsets[1].name: the subset \"v1\" is there twice; remove one"},
@@ -129,6 +135,47 @@ TEST(DestinationRule, RefusesWhatIstioRefuses) {
        "spec.trafficPolicy.connectionPool.http.http2MaxRequest: is not a known field; did you mean http2MaxRequests?"},
   };
   for (const auto& [fields, expected] : kCases) EXPECT_EQ(error_of(fields), expected) << fields;
+}
+
+TEST(DestinationRule, RefusesLocalitiesThatIstioRefuses) {
+  const auto error_of_setting = [](std::string_view setting) {
+    return error_of("trafficPolicy: {loadBalancer: {localityLbSetting: {" + std::string(setting) + "}}}");
+  };
+  const std::string setting = "spec.trafficPolicy.loadBalancer.localityLbSetting";
+  EXPECT_EQ(error_of_setting("distribute: [{from: a/b/*, to: {a/b/c: 80, d: 20}}, {from: d, to: {'*': 100}}]"), "");
+  EXPECT_EQ(error_of_setting("distribute: [{from: a, to: {a: 50}}]"),
+            setting + ".distribute[0]: the weights add up to 50; they must make 100");
+  EXPECT_EQ(error_of_setting("distribute: [{from: a, to: {a: 0, b: 100}}]"),
+            setting + ".distribute[0].to.a: is 0; allowed is 1 to 100");
+  EXPECT_EQ(
+      error_of_setting("distribute: [{from: a//c, to: {a: 100}}]"),
+      setting + ".distribute[0].from: \"a//c\" is not a locality; write region, region/zone or region/zone/subzone");
+  EXPECT_EQ(error_of_setting("distribute: [{from: 'a/*/c', to: {a: 100}}]"),
+            setting + ".distribute[0].from: \"a/*/c\" is not a locality: * may only stand at the end");
+  EXPECT_EQ(error_of_setting("distribute: [{from: a, to: {a: 100}}, {from: a/b, to: {a: 100}}]"),
+            setting + ".distribute[1].from: \"a/b\" overlaps with another locality of the list; remove one");
+  EXPECT_EQ(error_of_setting("failover: [{from: a, to: a}]"),
+            setting + ".failover[0]: from and to are the same region; failover goes to another one");
+  EXPECT_EQ(error_of_setting("failover: [{from: a/z, to: b}]"),
+            setting + ".failover[0]: from and to are regions: no zone and no *");
+  EXPECT_EQ(error_of_setting("failover: [{from: a, to: b}], distribute: [{from: a, to: {a: 100}}]"),
+            setting + ": has both distribute and failover; keep one");
+  EXPECT_EQ(error_of_setting("failover: [{from: a, to: b}], failoverPriority: [topology.kubernetes.io/zone]"),
+            setting +
+                ".failoverPriority[0]: \"topology.kubernetes.io/zone\" cannot stand together with failover; remove "
+                "one of them");
+  EXPECT_EQ(
+      error_of("trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {failoverPriority: "
+               "[topology.kubernetes.io/zone]}}}"),
+      "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority[0]: \"topology.kubernetes.io/zone\" is "
+      "taken care of by zone awareness itself; remove it");
+}
+
+TEST(DestinationRule, RefusesAnAddressAsHostAsIstioDoes) {
+  const auto errors = errors_of(
+      "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: 10.0.0.1}\n");
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors.front(), ::testing::HasSubstr("\"10.0.0.1\" is not a host name: the last part is a number"));
 }
 
 TEST(DestinationRule, NamesEveryFieldThatIsNotEnforced) {

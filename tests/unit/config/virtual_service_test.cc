@@ -116,7 +116,7 @@ TEST(VirtualService, RefusesWhatIstioRefuses) {
        "test.yaml:9:58: spec.http[0].fault.abort.percentage.value: 101 is out of range; allowed is 0, or 0.0001 to "
        "100"},
       {"- fault: {abort: {httpStatus: 700, percentage: {value: 100}}}\n" + kRoute,
-       "test.yaml:9:33: spec.http[0].fault.abort.httpStatus: 700 is out of range; allowed is 200 to 599"},
+       "test.yaml:9:33: spec.http[0].fault.abort.httpStatus: 700 is out of range; allowed is 200 to 600"},
       {"- route: [{destination: {host: a}, weight: -1}, {destination: {host: b}, weight: 101}]\n",
        "test.yaml:9:46: spec.http[0].route[0].weight: -1 is out of range; allowed is 0 to 2147483647"},
       {"- retries: {attempts: 1, perTryTimeout: 0.0005s}\n" + kRoute,
@@ -191,6 +191,34 @@ TEST(VirtualService, RefusesWhatIstioRefuses) {
       {"- rewrite: {}\n" + kRoute, "test.yaml:9:14: spec.http[0].rewrite: needs uri, uriRegexRewrite or authority"},
       {"- directResponse: {status: 200, body: {bytes: '%%'}}\n",
        "test.yaml:9:49: spec.http[0].directResponse.body.bytes: is not base64"},
+      {"- match: [{uri: {regex: 'a\\C'}}]\n" + kRoute,
+       "test.yaml:9:27: spec.http[0].match[0].uri.regex: has \\C, which Istio does not allow; write . for one "
+       "character"},
+      {"- match: [{sourceLabels: {-a.b/c: d}}]\n" + kRoute,
+       "test.yaml:9:37: spec.http[0].match[0].sourceLabels.-a.b/c: the label's name \"-a.b/c\" is not allowed; "
+       "letters, "
+       "digits and inner -_. are"},
+      {"- route: [{destination: {host: 10.0.0.1}}]\n",
+       "test.yaml:9:34: spec.http[0].route[0].destination.host: \"10.0.0.1\" is not a host name: the last part is a "
+       "number"},
+      {"- headers: {response: {add: {x-a: '%REQ()%'}}}\n" + kRoute,
+       "test.yaml:9:37: spec.http[0].headers.response.add.x-a: has a % that begins no format such as %START_TIME%; "
+       "write "
+       "%% for one"},
+      {"- headers: {response: {add: {x-a: '%REQ(X):5%'}}}\n" + kRoute,
+       "test.yaml:9:37: spec.http[0].headers.response.add.x-a: has a % that begins no format such as %START_TIME%; "
+       "write "
+       "%% for one"},
+      {"- redirect: {uri: ''}\n",
+       "test.yaml:9:15: spec.http[0].redirect: needs uri, prefixRewrite, authority, port or scheme"},
+      {"- corsPolicy: {allowOrigins: [{}]}\n" + kRoute,
+       "test.yaml:9:33: spec.http[0].corsPolicy.allowOrigins[0]: needs one of exact, prefix and regex"},
+      {"- corsPolicy: {allowOrigins: [{prefix: ''}]}\n" + kRoute,
+       "test.yaml:9:42: spec.http[0].corsPolicy.allowOrigins[0].prefix: is empty; write the origin to allow"},
+      {"- corsPolicy: {exposeHeaders: [x y]}\n" + kRoute,
+       "test.yaml:9:34: spec.http[0].corsPolicy.exposeHeaders[0]: \"x y\" is not a header name"},
+      {"- corsPolicy: {maxAge: 1500ms}\n" + kRoute,
+       "test.yaml:9:26: spec.http[0].corsPolicy.maxAge: \"1500ms\" is finer than a second; write whole seconds"},
       {"- rout: []\n", "test.yaml:9:5: spec.http[0].rout: is not a known field; did you mean route?"},
       {"- delegate: {name: d}\n" + kRoute,
        "test.yaml:10:12: spec.http[0].route: cannot stand together with delegate in one rule; remove one of them"},
@@ -211,8 +239,12 @@ TEST(VirtualService, RefusesHostsThatIstioRefuses) {
   EXPECT_EQ(error("hosts: ['*.com', a.com]"), "spec.hosts[1]: \"a.com\" and \"*.com\" overlap; keep one of them");
   EXPECT_EQ(error("hosts: [a, a]"), "spec.hosts[1]: \"a\" and \"a\" overlap; keep one of them");
   EXPECT_EQ(error("hosts: ['a.*.com']"),
-            "spec.hosts[0]: \"a.*.com\" is not a host name: * may only be the whole first part, as in *.example.com");
+            "spec.hosts[0]: \"a.*.com\" is not a host name: * may only stand at its beginning, as in *.example.com");
   EXPECT_EQ(error("hosts: [127.0.0.1]"), "");
+  EXPECT_EQ(error("hosts: ['*-a.com', '*b.com', '1', a.b.]"), "");
+  EXPECT_EQ(
+      error("hosts: ['*-.com']"),
+      "spec.hosts[0]: \"*-.com\" is not a host name: \"*-\" must be letters, digits and inner hyphens, at most 63");
   EXPECT_EQ(error("hosts: [1.2.3]"), "spec.hosts[0]: \"1.2.3\" is not a host name: the last part is a number");
   EXPECT_EQ(error("hosts: [a], exportTo: ['*', b]"),
             "spec.exportTo[0]: \"*\" must stand alone; remove the other entries");
@@ -222,6 +254,35 @@ TEST(VirtualService, RefusesHostsThatIstioRefuses) {
   EXPECT_EQ(error("gateways: [edge]"),
             "spec.gateways: is not allowed without hosts: that makes it a delegate; add hosts");
   EXPECT_EQ(error("hosts: [a], gateways: [/x]"), "spec.gateways[0]: \"/x\" is not a gateway; write <namespace>/<name>");
+}
+
+TEST(VirtualService, RefusesTlsAndTcpRulesThatIstioRefuses) {
+  const auto error = [](std::string_view rules) {
+    const auto errors =
+        errors_of(virtual_service("- route: [{destination: {host: a}}]\n") + "  " + std::string(rules) + "\n");
+    return errors.empty() ? "" : errors.front().substr(errors.front().find(" spec") + 1);
+  };
+  EXPECT_EQ(error("tls: [{match: [{sniHosts: [greeter-service]}], route: [{destination: {host: a}}]}]"), "");
+  EXPECT_EQ(error("tls: [{match: [{sniHosts: [a.com]}], route: [{destination: {host: a}}]}]"),
+            "spec.tls[0].match[0].sniHosts[0]: \"a.com\" belongs to none of this document's hosts");
+  EXPECT_EQ(error("tls: [{match: [{sniHosts: ['*']}], route: [{destination: {host: a}}]}]"),
+            "spec.tls[0].match[0].sniHosts[0]: \"*\" belongs to none of this document's hosts");
+  EXPECT_EQ(error("tls: [{match: [{sniHosts: [greeter-service]}]}]"), "spec.tls[0]: has no route; add one");
+  EXPECT_EQ(error("tcp: [{}]"), "spec.tcp[0]: has no route; add one");
+  EXPECT_EQ(
+      error("tcp: [{match: [{destinationSubnets: [10.0.0.0/33]}], route: [{destination: {host: a}}]}]"),
+      "spec.tcp[0].match[0].destinationSubnets[0]: \"10.0.0.0/33\" is no address and no range such as 10.0.0.0/8");
+  EXPECT_EQ(error("tcp: [{match: [{destinationSubnets: [10.0.0.0/8, '2001:db8::/32', 10.0.0.1]}], route: "
+                  "[{destination: {host: a}}]}]"),
+            "");
+  EXPECT_EQ(error("tcp: [{match: [{sourceLabels: {a b: c}}], route: [{destination: {host: a}}]}]"),
+            "spec.tcp[0].match[0].sourceLabels.a b: the label's name \"a b\" is not allowed; letters, digits and inner "
+            "-_. are");
+  EXPECT_EQ(error("tcp: [{match: [{gateways: [g_]}], route: [{destination: {host: a}}]}]"),
+            "spec.tcp[0].match[0].gateways[0]: \"g_\" is not a host name: \"g_\" must be letters, digits and inner "
+            "hyphens, at most 63");
+  EXPECT_EQ(error("tcp: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]"),
+            "spec.tcp[0].route: all weights are 0 or missing; give the destinations weights, for example 90 and 10");
 }
 
 TEST(VirtualService, AcceptsWhatIstioAccepts) {
@@ -238,6 +299,11 @@ TEST(VirtualService, AcceptsWhatIstioAccepts) {
            std::string("- route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 3}]\n"),
            std::string("- redirect: {uri: /x}\n  match: [{uri: {prefix: /y}}]\n"),
            std::string("- delegate: {name: d}\n"),
+           "- match: [{port: 0}]\n" + kRoute,
+           "- fault: {abort: {httpStatus: 600, percentage: {value: 1}}}\n" + kRoute,
+           "- match: [{uri: {regex: '\\\\C'}}]\n" + kRoute,
+           "- headers: {request: {set: {x: '%REQ(X-A?Y)%'}}}\n" + kRoute,
+           "- corsPolicy: {allowOrigins: [{regex: '.*'}], maxAge: 1m, allowHeaders: ['*']}\n" + kRoute,
        }) {
     EXPECT_THAT(errors_of(virtual_service(rule)), IsEmpty()) << rule;
   }
@@ -258,7 +324,7 @@ TEST(VirtualService, NamesEveryFieldThatIsNotEnforced) {
 - mirrors: [{destination: {host: m}, percentage: {value: 1}}]
   route: [{destination: {host: a}}]
 - redirect: {uri: /x, redirectCode: 302}
-)") + "  tls: [{match: [{sniHosts: [a]}], route: [{destination: {host: a}}]}]\n" +
+)") + "  tls: [{match: [{sniHosts: [greeter-service]}], route: [{destination: {host: a}}]}]\n" +
                                     "  tcp: [{match: [{port: 1}], route: [{destination: {host: a}}]}]\n");
   std::vector<std::string> paths;
   for (const Finding& finding : warnings) {
