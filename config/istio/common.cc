@@ -124,7 +124,7 @@ Origin origin_of(const Node& node, const Context& context) {
 
 std::string expand_host(std::string_view host, const Context& context) {
   std::string name(host);
-  if (name.find('.') != name.npos || is_wildcard(name) || name.find(':') != name.npos) return name;
+  if (name.find('.') != name.npos || name == "*" || name.find(':') != name.npos) return name;
   return name + "." + context.metadata.name_space + ".svc." + context.cluster_domain;
 }
 

@@ -201,8 +201,9 @@ std::optional<TrafficPolicy> read_traffic_policy(const Node& node, const Context
   if (const Node budget = node["retryBudget"]) {
     RetryBudgetPolicy settings;
     settings.percent = budget["percent"].number(settings.percent);
-    settings.min_retry_concurrency =
-        static_cast<std::uint32_t>(budget["minRetryConcurrency"].integer(settings.min_retry_concurrency));
+    if (const auto concurrency = budget["minRetryConcurrency"].integer(); concurrency > 0) {  // Istio: 0 is "not set"
+      settings.min_retry_concurrency = static_cast<std::uint32_t>(concurrency);
+    }
     policy.retry_budget = settings;
   }
   for (const Node& item : node["portLevelSettings"].items()) {

@@ -83,7 +83,7 @@ constexpr Field kDelay[] = {
     {.name = "percentage", .type = Type::object, .fields = kPercent},
 };
 constexpr Field kAbort[] = {
-    {.name = "httpStatus", .type = Type::integer, .min = 200, .max = 600},
+    {.name = "httpStatus", .type = Type::integer, .min = 200, .max = 599},
     {.name = "grpcStatus"},
     {.name = "http2Error"},
     {.name = "percentage", .type = Type::object, .fields = kPercent},

@@ -87,8 +87,10 @@ TEST(DestinationRule, ReadsLoadBalancersAndRetryBudget) {
   for (const auto& [word, expected] : kCases) {
     EXPECT_EQ(read_policy(std::string("{loadBalancer: {simple: ") + word + "}}").load_balancer, expected) << word;
   }
-  EXPECT_EQ(read_policy("{retryBudget: {percent: 12.5, minRetryConcurrency: 0}}").retry_budget,
-            (RetryBudgetPolicy{12.5, 0}));
+  EXPECT_EQ(read_policy("{retryBudget: {percent: 12.5, minRetryConcurrency: 1}}").retry_budget,
+            (RetryBudgetPolicy{12.5, 1}));
+  EXPECT_EQ(read_policy("{retryBudget: {percent: 0, minRetryConcurrency: 0}}").retry_budget,
+            (RetryBudgetPolicy{0, 3}));  // Istio takes 0 for "not set"
   EXPECT_EQ(read_policy("{retryBudget: {}}").retry_budget, RetryBudgetPolicy{});
 }
 

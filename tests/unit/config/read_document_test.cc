@@ -26,7 +26,7 @@ TEST(ReadDocument, AcceptsEveryVersionOfIstiosKinds) {
 TEST(ReadDocument, ExpandsOnlyNamesWithoutADot) {
   const std::pair<const char*, const char*> kCases[] = {
       {"a", "a.shop.svc.cluster.local"},    {"a.shop", "a.shop"}, {"a.example.com", "a.example.com"},
-      {"'*.example.com'", "*.example.com"}, {"'*'", "*"},
+      {"'*.example.com'", "*.example.com"}, {"'*'", "*"},         {"'*-a'", "*-a.shop.svc.cluster.local"},
   };
   for (const auto& [host, expected] : kCases) {
     const Documents documents = load(
