@@ -4,8 +4,6 @@
 #include <bit>
 #include <cstring>
 
-#include "proxy/http1/scan.h"
-
 namespace proxy::http1 {
 namespace {
 
@@ -55,12 +53,23 @@ BodyDecoder::Step BodyDecoder::decode_chunked(char* data, std::size_t size) {
       continue;
     }
     if (!take_framing_byte(data[step.consumed])) {
+      if (error_ == BodyError::none) error_ = BodyError::framing;
       step.is_error = true;
       return step;
     }
     ++step.consumed;
   }
   return step;
+}
+
+bool BodyDecoder::take_trailer_byte(char c, CharClass allowed, BodyError otherwise) {
+  if (++trailer_bytes_ > kMaxTrailerBytes) {
+    error_ = BodyError::too_large;
+    return false;
+  }
+  if (is_in_class(c, allowed)) return true;
+  error_ = otherwise;
+  return false;
 }
 
 // One byte of what surrounds the payload. False: it does not belong there.
@@ -100,13 +109,16 @@ bool BodyDecoder::take_framing_byte(char c) {
     case State::trailer_start:
       if (c == '\r') return expect('\r', State::end_line_feed);
       state_ = State::trailer_name;
-      return is_in_class(c, kToken) && ++trailer_bytes_ <= kMaxTrailerBytes;
+      return take_trailer_byte(c, kToken, BodyError::framing);
     case State::trailer_name:
-      if (++trailer_bytes_ > kMaxTrailerBytes) return false;
-      return is_in_class(c, kToken) || expect(':', State::trailer_value);
+      if (c == ':') {
+        state_ = State::trailer_value;
+        return take_trailer_byte(c, kValue, BodyError::framing);
+      }
+      return take_trailer_byte(c, kToken, BodyError::framing);
     case State::trailer_value:
       if (c == '\r') return expect('\r', State::trailer_line_feed);
-      return is_in_class(c, kValue) && ++trailer_bytes_ <= kMaxTrailerBytes;
+      return take_trailer_byte(c, kValue, BodyError::invalid_characters);
     case State::trailer_line_feed:
       return expect('\n', State::trailer_start);
     case State::end_line_feed:

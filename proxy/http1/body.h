@@ -4,8 +4,16 @@
 #include <cstdint>
 
 #include "proxy/http1/head.h"
+#include "proxy/http1/scan.h"
 
 namespace proxy::http1 {
+
+enum class BodyError : std::uint8_t {
+  none,
+  framing,             // 400 http1.codec_error
+  invalid_characters,  // 400 http1.invalid_characters: in a trailer
+  too_large,           // 431 http1.headers_too_large: the trailers
+};
 
 // Finds a message's payload in the bytes that follow its head. Strict chunk framing (SEMANTICS 2.10); trailers are
 // checked and dropped. Knows nothing of sockets.
@@ -27,6 +35,9 @@ class BodyDecoder {
   bool finish_on_close();
 
   [[nodiscard]] bool is_done() const { return is_done_; }
+  [[nodiscard]] BodyError error() const { return error_; }
+  // The last chunk was there; what is left are trailers.
+  [[nodiscard]] bool has_whole_payload() const { return state_ >= State::trailer_start; }
   [[nodiscard]] BodyKind kind() const { return kind_; }
 
  private:
@@ -47,6 +58,7 @@ class BodyDecoder {
   };
   Step decode_chunked(char* data, std::size_t size);
   bool take_framing_byte(char c);
+  bool take_trailer_byte(char c, CharClass allowed, BodyError otherwise);
 
   std::uint64_t remaining_ = 0;  // of the body (length) or of the current chunk
   std::uint32_t trailer_bytes_ = 0;
@@ -54,6 +66,7 @@ class BodyDecoder {
   std::uint8_t size_digits_ = 0;
   BodyKind kind_ = BodyKind::none;
   State state_ = State::size_start;
+  BodyError error_ = BodyError::none;
   bool is_done_ = true;
 };
 

@@ -107,6 +107,8 @@ struct RequestHead : Head {
   bool expects_continue = false;
   bool is_head_method = false;
   bool is_websocket_upgrade = false;
+  // CONNECT or Upgrade: what follows the head has no framing and no end, whatever the head says.
+  bool is_open_ended = false;
 };
 
 struct ResponseHead : Head {
@@ -137,6 +139,8 @@ class PartialHead {
  public:
   // `bytes`: all of this head that is here. The first call says yes.
   bool has_news(std::string_view bytes, const HeadLimits& limits);
+  [[nodiscard]] bool has_begun() const { return seen_ != 0; }
+  [[nodiscard]] bool has_first_line() const { return has_first_line_; }
   void reset() { *this = {}; }
 
  private:

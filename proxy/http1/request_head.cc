@@ -110,6 +110,8 @@ HeadError decide_request(std::string_view bytes, const FieldFacts& facts, Reques
 
   const std::string_view method = bytes.substr(0, head.method_size);
   head.is_head_method = method == "HEAD";
+  head.is_open_ended = head.has_upgrade || method == "CONNECT";
+  if (head.is_open_ended) head.body = BodyKind::none;
   const Header* const expect = head.find(HeaderId::expect);
   head.expects_continue = expect != nullptr && equals_ignoring_case(value_of(bytes, *expect), "100-continue");
   return HeadError::none;

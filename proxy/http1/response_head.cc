@@ -12,23 +12,37 @@ constexpr ParseResult kBadLine{ParseStatus::error, HeadError::codec_error};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// "HTTP/d.d SP ddd" and a reason that nobody needs. Any version is read as Envoy reads it, but only 1.x may be kept.
+// Whether [at, end) is `pattern`, in which d stands for a digit, or incomplete: the beginning of it.
+ParseStatus match_pattern(const char* at, const char* end, std::string_view pattern) {
+  const auto available = std::min(pattern.size(), static_cast<std::size_t>(end - at));
+  for (std::size_t i = 0; i < available; ++i) {
+    if (pattern[i] == 'd' ? !is_digit(at[i]) : at[i] != pattern[i]) return ParseStatus::error;
+  }
+  return available < pattern.size() ? ParseStatus::incomplete : ParseStatus::complete;
+}
+
+// "HTTP/d.d", blanks, "ddd" and a reason that nobody needs. Any version is read as Envoy reads it, but only 1.x may be
+// kept.
 ParseResult parse_status_line(const char* base, const char* end, ResponseHead& head, bool& is_http1,
                               std::size_t& size) {
-  constexpr std::string_view kPattern = "HTTP/d.d ddd";
-  const auto available = std::min(kPattern.size(), static_cast<std::size_t>(end - base));
-  for (std::size_t i = 0; i < available; ++i) {
-    if (kPattern[i] == 'd' ? !is_digit(base[i]) : base[i] != kPattern[i]) return kBadLine;
+  constexpr std::string_view kVersion = "HTTP/d.d", kCode = "ddd";
+  if (const ParseStatus status = match_pattern(base, end, kVersion); status != ParseStatus::complete) {
+    return status == ParseStatus::error ? kBadLine : kIncomplete;
   }
-  if (available < kPattern.size()) return kIncomplete;
   is_http1 = base[5] == '1';
   head.minor_version = is_http1 && base[7] == '0' ? 0 : 1;
-  head.status = static_cast<std::uint16_t>((base[9] - '0') * 100 + (base[10] - '0') * 10 + (base[11] - '0'));
+  const char* at = base + kVersion.size();
+  if (at != end && !is_blank(*at)) return kBadLine;
+  while (at != end && is_blank(*at)) ++at;
+  if (const ParseStatus status = match_pattern(at, end, kCode); status != ParseStatus::complete) {
+    return status == ParseStatus::error ? kBadLine : kIncomplete;
+  }
+  head.status = static_cast<std::uint16_t>((at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0'));
   if (head.status < 100) return kBadLine;
 
-  const char* at = base + kPattern.size();
+  at += kCode.size();
   if (at == end) return kIncomplete;
-  if (*at == ' ') at = find_end_of_value(at, end);
+  if (is_blank(*at)) at = find_end_of_value(at, end);
   if (at == end) return kIncomplete;
   if (*at != '\r') return kBadLine;
   if (at + 1 == end) return kIncomplete;

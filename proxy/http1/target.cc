@@ -139,9 +139,9 @@ TargetError normalize_absolute(std::string_view raw, std::string& storage, Targe
   const std::string_view path = rest.substr(authority.size());
   authority.remove_prefix(authority.rfind('@') + 1);  // credentials name nobody to route to
   if (!is_host_and_port(authority, false)) return TargetError::invalid_url;
-  if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) {
-    return TargetError::invalid_scheme;
-  }
+  const bool is_https = equals_ignoring_case(scheme, "https");
+  if (!is_https && !equals_ignoring_case(scheme, "http")) return TargetError::invalid_scheme;
+  target.scheme = is_https ? "https" : "http";
   target.authority = authority;
   if (path.empty()) {
     target.path = "/";

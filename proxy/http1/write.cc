@@ -1,5 +1,8 @@
 #include "proxy/http1/write.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "proxy/http1/wire_writer.h"
 
 namespace proxy::http1 {
@@ -64,6 +67,13 @@ bool goes_without_length(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "DELETE" || method == "TRACE" || method == "CONNECT";
 }
 
+bool is_empty_te(std::string_view bytes, const Head& head) {
+  for (std::uint32_t i = 0; i < head.header_count; ++i) {
+    if (head.headers[i].id == HeaderId::te && !value_of(bytes, head.headers[i]).empty()) return false;
+  }
+  return true;
+}
+
 bool is_kept_in_request(const Header& header, const RequestEdits& edits) {
   switch (header.id) {
     case HeaderId::authority_host:
@@ -79,6 +89,8 @@ bool is_kept_in_request(const Header& header, const RequestEdits& edits) {
       return edits.keeps_upgrade;
     case HeaderId::request_id:
       return edits.request_id.empty();
+    case HeaderId::grpc_timeout:
+      return !edits.sets_grpc_timeout || edits.expected_timeout_ms == 0;
     case HeaderId::decorator_operation:
       return edits.decorator_operation.empty();
     default:
@@ -99,7 +111,7 @@ bool is_kept_in_response(const Header& header, const ResponseHead& head, const R
     case HeaderId::upgrade:
       return edits.keeps_upgrade;
     case HeaderId::content_length:
-      return !edits.is_chunked && head.status >= 200 && head.status != 204;
+      return !edits.is_chunked && !edits.is_bodiless && head.status >= 200 && head.status != 204;
     default:
       return true;
   }
@@ -156,11 +168,24 @@ void append_request_head(std::string& out, std::string_view bytes, const Request
   for (std::uint32_t i = 0; i < head.header_count; ++i) {
     if (is_kept_in_request(head.headers[i], edits)) put_copy(wire, bytes, head, i);
   }
-  if (head.find(HeaderId::te) != nullptr && accepts_trailers(bytes, head)) wire.put("te: trailers\r\n");
+  if (head.find(HeaderId::te) != nullptr) {
+    if (accepts_trailers(bytes, head)) {
+      wire.put("te: trailers\r\n");
+    } else if (is_empty_te(bytes, head)) {
+      wire.put("te: \r\n");
+    }
+  }
   if (head.find(HeaderId::forwarded_proto) == nullptr) wire.put("x-forwarded-proto: http\r\n");
   if (!edits.request_id.empty()) wire.put_header("x-request-id", edits.request_id);
   if (!edits.decorator_operation.empty()) wire.put_header("x-envoy-decorator-operation", edits.decorator_operation);
-  if (edits.expected_timeout_ms > 0) wire.put_header("x-envoy-expected-rq-timeout-ms", edits.expected_timeout_ms);
+  if (edits.expected_timeout_ms > 0) {
+    wire.put_header("x-envoy-expected-rq-timeout-ms", edits.expected_timeout_ms);
+    if (edits.sets_grpc_timeout) {
+      wire.put("grpc-timeout: ");
+      wire.put_number(edits.expected_timeout_ms);
+      wire.put("m\r\n");
+    }
+  }
   wire.put_header("x-envoy-attempt-count", edits.attempt);
   if (head.body == BodyKind::chunked) {
     wire.put("transfer-encoding: chunked\r\n");
@@ -185,6 +210,7 @@ void append_response_head(std::string& out, std::string_view bytes, const Respon
   wire.put_header("server", edits.server);
   if (!edits.keeps_upgrade) put_connection(wire, edits.closes, edits.to_http10);
   if (edits.is_chunked && !edits.to_http10) wire.put("transfer-encoding: chunked\r\n");
+  if (edits.is_bodiless && head.status != 204 && head.status != 304) wire.put("content-length: 0\r\n");
   wire.put("\r\n");
 }
 
@@ -228,6 +254,50 @@ void append_local_reply(std::string& out, const LocalReply& reply, std::string_v
   }
   wire.put("\r\n");
   if (has_body && !reply.is_head_request) wire.put(reply.body);
+}
+
+std::optional<std::chrono::milliseconds> parse_grpc_timeout(std::string_view value) {
+  constexpr std::size_t kMaxDigits = 8;
+  std::int64_t amount = 0;
+  const char* const end = value.data() + value.size();
+  const auto [unit, error] = std::from_chars(value.data(), end, amount);
+  if (error != std::errc{} || amount < 0 || unit + 1 != end) return std::nullopt;
+  if (static_cast<std::size_t>(unit - value.data()) > kMaxDigits) return std::nullopt;
+  std::chrono::nanoseconds timeout{};
+  switch (*unit) {
+    case 'H':
+      timeout = std::chrono::hours{1};
+      break;
+    case 'M':
+      timeout = std::chrono::minutes{1};
+      break;
+    case 'S':
+      timeout = std::chrono::seconds{1};
+      break;
+    case 'm':
+      timeout = std::chrono::milliseconds{1};
+      break;
+    case 'u':
+      timeout = std::chrono::microseconds{1};
+      break;
+    case 'n':
+      timeout = std::chrono::nanoseconds{1};
+      break;
+    default:
+      return std::nullopt;
+  }
+  constexpr std::int64_t kMaxHours = 24 * 365 * 100;
+  if (*unit == 'H') amount = std::min(amount, kMaxHours);
+  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(amount * timeout);
+  return whole.count() > 0 ? std::optional(whole) : std::nullopt;
+}
+
+bool has_request_id(std::string_view bytes, const Head& head) {
+  if (head.find(HeaderId::request_id) == nullptr) return false;
+  for (std::uint32_t i = 0; i < head.header_count; ++i) {
+    if (head.headers[i].id == HeaderId::request_id && !value_of(bytes, head.headers[i]).empty()) return true;
+  }
+  return false;
 }
 
 bool joined_value(std::string_view bytes, const Head& head, std::string_view lower_name, std::string& storage,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@ namespace proxy::http1 {
 struct Target {
   std::string_view path;       // with the query, as matched and forwarded
   std::string_view authority;  // of an absolute-form target, else empty
+  std::string_view scheme;     // of an absolute-form target, "http" or "https", else empty
 };
 enum class TargetError : std::uint8_t {
   none,
@@ -35,6 +37,7 @@ struct RequestEdits {
   std::string_view decorator_operation = {};  // empty: none (unknown host)
   std::uint32_t attempt = 1;
   std::int64_t expected_timeout_ms = 0;  // 0: no timeout, no header
+  bool sets_grpc_timeout = false;        // to the expected timeout, if there is one
   bool keeps_upgrade = false;            // websocket: Connection and Upgrade go through
 };
 // The bytes up to and including the empty line. `bytes` is what `head` was parsed from.
@@ -50,6 +53,7 @@ struct ResponseEdits {
   bool is_chunked = false;     // we frame the body in chunks
   bool to_http10 = false;      // the caller speaks HTTP/1.0
   bool keeps_upgrade = false;  // 101
+  bool is_bodiless = false;    // the endpoint's body is not passed on: content-length: 0 instead of its framing
 };
 void append_response_head(std::string& out, std::string_view bytes, const ResponseHead& head,
                           const ResponseEdits& edits);
@@ -67,6 +71,12 @@ struct LocalReply {
   std::optional<std::int32_t> grpc_status = {};  // another than grpc_status_for(status)
 };
 void append_local_reply(std::string& out, const LocalReply& reply, std::string_view server, std::string_view date);
+
+// "200m", "2S": digits and a unit of the gRPC protocol. Nothing when it is not that, or less than a millisecond.
+std::optional<std::chrono::milliseconds> parse_grpc_timeout(std::string_view value);
+
+// Whether one of the x-request-id lines says something.
+bool has_request_id(std::string_view bytes, const Head& head);
 
 // The grpc-status of a local reply with this HTTP status (SEMANTICS 2.5).
 std::int32_t grpc_status_for(std::uint16_t status);

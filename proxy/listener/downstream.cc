@@ -9,8 +9,6 @@
 namespace proxy {
 namespace {
 
-// Empty lines before the first request (RFC 9112 2.2 wants one); more of them are some other protocol.
-constexpr std::size_t kMostBlankBytes = 16;
 
 struct Rejection {
   std::uint16_t status;
@@ -205,7 +203,12 @@ bool Downstream::read_more(char* scratch, std::size_t& size) {
 
 void Downstream::on_end() {
   if (request_ == nullptr) {
-    close();
+    if (has_partial_head_ && partial_head_.has_first_line()) {
+      request_ = &worker_.take_request();
+      request_->abandon(*this);
+    } else {
+      close();
+    }
   } else if (request_->is_tunnel() && !is_broken_) {
     request_->on_tunnel_end();
   } else {
@@ -226,7 +229,7 @@ std::size_t Downstream::consume(char* data, std::size_t size) {
     } else {
       const http1::BodyDecoder::Step step = body_.decode(data + used, size - used);
       if (step.is_error) {
-        request_->reject_body("http1.codec_error");
+        request_->reject_body(body_.error());
         return size;
       }
       const std::string_view payload(data + used, step.payload);
@@ -239,23 +242,15 @@ std::size_t Downstream::consume(char* data, std::size_t size) {
 }
 
 std::size_t Downstream::consume_head(char* data, std::size_t size) {
+  // Before the first request an empty line is no HTTP, as Istio decides it.
   const bool is_first = !has_served_;
-  const std::size_t blank = http1::leading_blank_bytes({data, size});
-  // Until the first line says that this is HTTP, empty lines may belong to another protocol.
-  const std::size_t done_with = is_first ? 0 : blank;
-  if (is_first && blank > kMostBlankBytes) {
-    begin_tcp(worker_.take_request());
-    return 0;
-  }
-  if (blank == size) {
-    has_partial_head_ = is_first;
-    return done_with;
-  }
+  const std::size_t blank = is_first ? 0 : http1::leading_blank_bytes({data, size});
+  if (blank == size) return size;
   const std::string_view bytes(data + blank, size - blank);
   const config::ProxySettings& settings = worker_.settings();
 
   const http1::HeadLimits limits{.max_bytes = settings.max_request_head_bytes, .max_headers = settings.max_headers};
-  if (!partial_head_.has_news(bytes, limits)) return done_with;
+  if (!partial_head_.has_news(bytes, limits)) return blank;
 
   Request& request = worker_.take_request();
   const http1::ParseResult parsed = http1::parse_request_head(bytes, limits, request.head());
@@ -264,7 +259,7 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
     if (!has_partial_head_)
       worker_.loop().timers().arm(timer_, worker_.loop().now() + settings.request_headers_timeout);
     has_partial_head_ = true;
-    return done_with;
+    return blank;
   }
   if (is_first && (parsed.error == http1::HeadError::not_http || parsed.error == http1::HeadError::h2_preface)) {
     begin_tcp(request);
@@ -282,7 +277,9 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
   body_.start(head.body, head.content_length);
   const http1::BodyDecoder::Step step = body_.decode(data + head_end, size - head_end);
   if (step.is_error) {
-    request.reject(*this, 400, "http1.codec_error", bytes.substr(0, head.size));
+    // The head alone was a request, and its endpoint hears of it.
+    request.begin(*this, bytes.substr(0, head.size), {}, false);
+    if (request_ == &request) request.reject_body(body_.error());
     return size;
   }
   request.begin(*this, bytes.substr(0, head.size), {data + head_end, step.payload}, body_.is_done());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -111,13 +112,6 @@ struct NamedMatcher {
   }
 };
 
-// x-forwarded-proto when it names one of the two schemes, else what the connection is: plain.
-std::string_view scheme_of(const RequestView& request) {
-  std::string_view forwarded;
-  if (request.header("x-forwarded-proto", forwarded) && equals_ignoring_case(forwarded, "https")) return "https";
-  return "http";
-}
-
 struct Target {
   std::string_view path;   // without the query
   std::string_view query;  // without '?'
@@ -167,7 +161,7 @@ struct Conditions {
   [[nodiscard]] bool are_met(const RequestView& request, const Target& target) const {
     if (method && !method->matches(request.method())) return false;
     if (authority && !authority->matches(request.authority())) return false;
-    if (scheme && !scheme->matches(scheme_of(request))) return false;
+    if (scheme && !scheme->matches(request.scheme())) return false;
     return std::ranges::all_of(query, [&](const NamedMatcher& each) { return each.meets_query(target.query); }) &&
            std::ranges::all_of(headers, [&](const NamedMatcher& each) { return each.meets_header(request); });
   }
@@ -229,8 +223,9 @@ struct RouteTable::Impl {
 
   struct Port {
     Domains exact;
-    Domains suffixes;  // of "*.a.b": ".a.b"
-    std::size_t longest_suffix = 0;
+    Domains suffixes;                         // of "*.a.b": ".a.b"
+    std::vector<std::size_t> suffix_lengths;  // those that occur, the longest first
+    bool has_other_suffixes = false;          // such as "-a.b" of "*-a.b"
     const Host* any = nullptr;
 
     void add(std::string_view domain, const Host& host) {
@@ -239,7 +234,9 @@ struct RouteTable::Impl {
       } else if (domain.starts_with('*')) {
         const std::string_view suffix = domain.substr(1);
         suffixes.emplace(suffix, &host);
-        longest_suffix = std::max(longest_suffix, suffix.size());
+        has_other_suffixes |= !suffix.starts_with('.');
+        const auto place = std::ranges::lower_bound(suffix_lengths, suffix.size(), std::greater{});
+        if (place == suffix_lengths.end() || *place != suffix.size()) suffix_lengths.insert(place, suffix.size());
       } else {
         exact.emplace(without_brackets(domain), &host);
       }
@@ -297,12 +294,19 @@ const RouteTable::Host* RouteTable::find_host(std::uint16_t port_number, std::st
   if (may_be_exact) {
     if (const auto exact = port.exact.find(host); exact != port.exact.end()) return exact->second;
   }
-  if (!port.suffixes.empty()) {
-    // The longest suffix first; "*" stands for at least one character.
+  // The longest suffix first; "*" stands for at least one character.
+  if (port.has_other_suffixes) {
+    for (const std::size_t size : port.suffix_lengths) {
+      if (size >= bare.size() || size > host.size()) continue;
+      if (const auto wild = port.suffixes.find(host.substr(host.size() - size)); wild != port.suffixes.end()) {
+        return wild->second;
+      }
+    }
+  } else if (!port.suffixes.empty()) {
     for (std::size_t dot = host.find('.', is_truncated ? 0 : 1); dot != std::string_view::npos;
          dot = host.find('.', dot + 1)) {
       const std::string_view suffix = host.substr(dot);
-      if (suffix.size() > port.longest_suffix) continue;
+      if (suffix.size() > port.suffix_lengths.front()) continue;
       if (const auto wild = port.suffixes.find(suffix); wild != port.suffixes.end()) return wild->second;
     }
   }

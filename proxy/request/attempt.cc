@@ -15,6 +15,7 @@ using telemetry::AttemptOutcome;
 void Request::start_attempt() {
   stage_ = Stage::connecting;
   ++attempts_;
+  grpc_status_ = -1;
   attempt_request_bytes_ = attempt_response_bytes_ = 0;
   const bool avoids = route_->retry.avoids_previous_hosts && !tried_.empty();
   pool_ = backend_->pick(avoids ? std::span<upstream::EndpointPool* const>(tried_.data(), tried_.size())
@@ -68,12 +69,12 @@ void Request::send_request() {
   const base::TimePoint sent_at = now();
   std::int64_t expected_ms = 0;
   const auto& per_try = route_->retry.per_try_timeout;
-  if (per_try || route_->timeout) {
-    expected_ms = (per_try ? *per_try : *route_->timeout).count();
-    if (route_->timeout) {
+  if (per_try || timeout_) {
+    expected_ms = (per_try ? *per_try : *timeout_).count();
+    if (timeout_) {
       const auto elapsed = is_complete_ ? std::chrono::duration_cast<config::Milliseconds>(sent_at - complete_at_)
                                         : config::Milliseconds{0};
-      expected_ms = std::max<std::int64_t>(1, std::min(expected_ms, (*route_->timeout - elapsed).count()));
+      expected_ms = std::max<std::int64_t>(1, std::min(expected_ms, (*timeout_ - elapsed).count()));
     }
   }
   std::string& head = worker_.context().head;
@@ -86,6 +87,7 @@ void Request::send_request() {
                               .decorator_operation = route_->decorator_operation,
                               .attempt = attempts_,
                               .expected_timeout_ms = expected_ms,
+                              .sets_grpc_timeout = is_grpc_,
                               .keeps_upgrade = is_websocket_});
   WireParts wire;
   wire.add(head);

@@ -7,6 +7,7 @@
 #include "proxy/policy/route_match.h"
 #include "proxy/request/local_replies.h"
 #include "proxy/request/request_id.h"
+#include "proxy/request/route_input.h"
 #include "proxy/worker.h"
 
 namespace proxy {
@@ -15,27 +16,6 @@ namespace {
 using http1::BodyKind;
 using http1::HeaderId;
 using telemetry::AttemptOutcome;
-
-// What route matching sees of a request.
-class RouteInput final : public policy::RequestView {
- public:
-  RouteInput(std::string_view bytes, const http1::RequestHead& head, std::string_view path, std::string_view authority)
-      : bytes_(bytes), head_(head), path_(path), authority_(authority) {}
-
-  [[nodiscard]] std::string_view method() const override { return bytes_.substr(0, head_.method_size); }
-  [[nodiscard]] std::string_view path() const override { return path_; }
-  [[nodiscard]] std::string_view authority() const override { return authority_; }
-  [[nodiscard]] bool header(std::string_view name, std::string_view& value) const override {
-    return http1::joined_value(bytes_, head_, name, storage_, value);
-  }
-
- private:
-  std::string_view bytes_;
-  const http1::RequestHead& head_;
-  std::string_view path_;
-  std::string_view authority_;
-  mutable std::string storage_;
-};
 
 // Content types that get gRPC's form of a local reply (SEMANTICS 2.5); case-sensitive.
 bool is_grpc_content_type(std::string_view value) {
@@ -84,11 +64,12 @@ void Request::begin(Downstream& downstream, std::string_view bytes, std::string_
   is_complete_ = is_complete;
   request_body_bytes_ = payload.size();
   request_wire_bytes_ = bytes.size() + payload.size();
+  is_beginning_ = true;
   answers_head_ = head_.body == BodyKind::chunked || (head_.body == BodyKind::length && head_.content_length != 0);
   if (!validate() || !choose_route()) return;
   kept_body_.assign(payload);
   inject_fault();
-  answers_head_ = false;
+  is_beginning_ = answers_head_ = false;
 }
 
 bool Request::validate() {
@@ -129,12 +110,16 @@ bool Request::validate() {
     reply_locally({.status = 403, .details = "upgrade_failed"});
     return false;
   }
+  if (!has_request_id(bytes(), head_)) make_request_id(worker_.context().random, request_id_);
   return true;
 }
 
 bool Request::choose_route() {
-  if (target_.path.empty()) {  // CONNECT: routes are for paths, and what follows it may be anything
-    answers_head_ = true;
+  // Envoy's routes need to know the scheme, and only a route for CONNECT takes CONNECT: nobody can write one.
+  const http1::Header* const forwarded_proto = head_.find(HeaderId::forwarded_proto);
+  const bool has_no_scheme = forwarded_proto != nullptr && header(HeaderId::forwarded_proto).empty();
+  if (has_no_scheme || bytes().substr(0, head_.method_size) == "CONNECT") {
+    answers_head_ = true;  // what follows may be anything
     reply_locally({.status = 404, .flags = telemetry::kNoRouteFound, .details = "route_not_found"});
     return false;
   }
@@ -155,7 +140,7 @@ bool Request::choose_route() {
     return true;
   }
 
-  RouteInput input(bytes(), head_, target_.path, authority_);
+  const RouteInput input(bytes(), head_, target_, authority_, request_id_);
   route_ = policy::RouteTable::match(*host, input);
   if (route_ == nullptr) {
     reply_locally({.status = 404, .flags = telemetry::kNoRouteFound, .details = "route_not_found"});
@@ -168,13 +153,18 @@ bool Request::choose_route() {
     return false;
   }
   const config::Destination& destination = policy::pick_destination(*route_, worker_.context().random);
-  if (destination.backend == config::Destination::kUnknownBackend) {
-    reply_locally({.status = 503, .flags = telemetry::kNoClusterFound, .details = "cluster_not_found"});
-    return false;
-  }
+  limit_time();
+  if (destination.backend == config::Destination::kUnknownBackend) return true;  // faults come first
   backend_ = &source_->backend(pinned_->snapshot, destination.backend);
   service_ = &snapshot.config->services[snapshot.config->backends[destination.backend].service];
   return true;
+}
+
+void Request::limit_time() {
+  timeout_ = route_->timeout;
+  if (!is_grpc_) return;
+  const auto asked = http1::parse_grpc_timeout(header(HeaderId::grpc_timeout));
+  if (asked && (!timeout_ || *asked < *timeout_)) timeout_ = asked;
 }
 
 void Request::inject_fault() {
@@ -199,11 +189,12 @@ void Request::enter_router() {
                    .grpc_status = fault_.abort_grpc_status});
     return;
   }
+  if (backend_ == nullptr) {
+    reply_locally({.status = 503, .flags = telemetry::kNoClusterFound, .details = "cluster_not_found"});
+    return;
+  }
   retry_ = policy::RetryState(route_->retry);
   may_retry_ = route_->retry.max_retries > 0;
-  if (head_.find(HeaderId::request_id) == nullptr || header(HeaderId::request_id).empty()) {
-    make_request_id(worker_.context().random, request_id_);
-  }
   if (is_complete_) start_timeout_clock();
   if (stage_ != Stage::done) start_attempt();
 }
@@ -211,7 +202,7 @@ void Request::enter_router() {
 // The timeout counts from the moment the whole request is here (SEMANTICS 2.3).
 void Request::start_timeout_clock() {
   complete_at_ = now();
-  if (route_->timeout) worker_.loop().timers().arm(route_timer_, complete_at_ + *route_->timeout);
+  if (timeout_) worker_.loop().timers().arm(route_timer_, complete_at_ + *timeout_);
 }
 
 void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool is_complete) {
@@ -371,6 +362,7 @@ void Request::run_deferred(When) {
   workload_ = nullptr;
   service_ = nullptr;
   route_ = nullptr;
+  timeout_.reset();
   backend_ = nullptr;
   pool_ = nullptr;
   connection_ = nullptr;
@@ -378,7 +370,7 @@ void Request::run_deferred(When) {
   head_.size = 0;
   head_.method_size = 0;
   head_.minor_version = 1;
-  head_.is_head_method = false;
+  head_.is_head_method = head_.is_open_ended = false;
   head_.is_keep_alive = true;
   head_.first_of.fill(0);
   head_.header_count = 0;
@@ -393,7 +385,8 @@ void Request::run_deferred(When) {
   upstream_failure_.clear();
   upstream_local_ = {};
   complete_at_ = {};
-  is_complete_ = is_grpc_ = is_websocket_ = is_passthrough_ = is_tcp_ = may_retry_ = answers_head_ = false;
+  is_complete_ = is_grpc_ = is_websocket_ = is_passthrough_ = is_tcp_ = may_retry_ = false;
+  is_beginning_ = answers_head_ = has_informed_ = false;
   response_is_chunked_ = closes_downstream_ = downstream_ended_ = upstream_ended_ = false;
   attempts_ = flags_ = 0;
   status_ = 0;

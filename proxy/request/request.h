@@ -47,9 +47,11 @@ class Request final : public upstream::User, public engine::Deferred {
   // `bytes`: the head. `payload`: body bytes that came with it. `is_complete`: that is the whole request.
   void begin(Downstream& downstream, std::string_view bytes, std::string_view payload, bool is_complete);
   void on_body(std::string_view payload, std::uint64_t wire_bytes, bool is_complete);
-  // Malformed before there was a request: answers and closes. `bytes`: the head, empty when that is what is malformed.
-  void reject(Downstream& downstream, std::uint16_t status, std::string_view details, std::string_view bytes = {});
-  void reject_body(std::string_view details);
+  // Malformed before there was a request: answers and closes.
+  void reject(Downstream& downstream, std::uint16_t status, std::string_view details);
+  void reject_body(http1::BodyError error);
+  // The caller went away in the middle of a head: there is nothing to answer, only to record.
+  void abandon(Downstream& downstream);
   // Bytes that are not HTTP, to where they were going.
   void begin_tcp(Downstream& downstream);
   [[nodiscard]] bool is_tunnel() const { return stage_ == Stage::tunnel; }
@@ -90,6 +92,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void reset(Downstream& downstream);
   bool validate();
   bool choose_route();
+  void limit_time();
   void inject_fault();
   void enter_router();
   void start_timeout_clock();
@@ -106,6 +109,7 @@ class Request final : public upstream::User, public engine::Deferred {
   Progress on_response_head(char* data, std::size_t size, std::size_t head_size);
   Progress relay_informational(const char* data, std::size_t head_size);
   Progress on_response_body(char* data, std::size_t size, std::size_t already_used, bool with_head);
+  void refuse_upgrade();
   Progress begin_tunnel(std::string_view bytes, std::size_t head_size);
   void finish_response();
 
@@ -165,7 +169,9 @@ class Request final : public upstream::User, public engine::Deferred {
   std::string_view authority_;
   std::string request_id_;  // generated; empty when the caller sent one
   bool is_complete_ = false;
-  // begin() is running and there is a body: a reply given now answers the head alone, and closes (SEMANTICS 2.8).
+  // begin() is running: a reply given now comes before Envoy would have seen the end of the request, so a connection
+  // that closes lingers; and when there is a body, the reply answers the head alone, and closes (SEMANTICS 2.8).
+  bool is_beginning_ = false;
   bool answers_head_ = false;
   bool is_grpc_ = false;
   bool is_websocket_ = false;
@@ -174,6 +180,7 @@ class Request final : public upstream::User, public engine::Deferred {
   // where it goes
   const config::Service* service_ = nullptr;
   const config::Route* route_ = nullptr;
+  std::optional<config::Milliseconds> timeout_;  // the route's, or what a gRPC caller asks for if that is less
   upstream::WorkerBackend* backend_ = nullptr;
   bool is_passthrough_ = false;
 
@@ -196,6 +203,7 @@ class Request final : public upstream::User, public engine::Deferred {
   http1::PartialHead partial_response_;
   http1::BodyDecoder response_body_;
   bool response_is_chunked_ = false;  // towards the caller
+  bool has_informed_ = false;         // a 1xx has gone out: nothing is retried any more, and no other 1xx follows
   bool closes_downstream_ = false;
   std::uint16_t status_ = 0;
   std::int64_t service_time_ms_ = -1;

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "proxy/listener/downstream.h"
 #include "proxy/request/local_replies.h"
 #include "proxy/request/request.h"
@@ -12,6 +14,21 @@ using http1::HeaderId;
 using policy::LocalOutcome;
 using policy::ResetReason;
 using telemetry::AttemptOutcome;
+
+namespace {
+
+std::string_view rejection_text(std::uint16_t status) {
+  return status == 431 ? "Request Header Fields Too Large" : status == 501 ? "Not Implemented" : "Bad Request";
+}
+
+// -1: none, or no number.
+std::int32_t parse_grpc_status(std::string_view text) {
+  std::int32_t status = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), status);
+  return error == std::errc{} && end == text.data() + text.size() && status >= 0 ? status : -1;
+}
+
+}  // namespace
 
 bool Request::wants_upstream_data() const {
   return downstream_->queued_bytes() < worker_.settings().stream_buffer_bytes;
@@ -54,14 +71,18 @@ upstream::User::Progress Request::on_upstream_data(char* data, std::size_t size)
   return on_response_head(data, size, used);
 }
 
+// As Envoy: 100, 102, 103 and 104, and of all of them only the first.
 upstream::User::Progress Request::relay_informational(const char* data, std::size_t head_size) {
+  const bool is_known = response_.status == 100 || (response_.status >= 102 && response_.status <= 104);
+  if (!is_known || has_informed_) return {head_size, Next::more};
+  has_informed_ = true;
+  give_up_retries();               // the caller has heard from this endpoint
   if (head_.minor_version != 0) {  // RFC 9110 15.2: never to an HTTP/1.0 caller
     std::string& head = worker_.context().head;
     head.clear();
     http1::append_informational_head(head, {data, head_size}, response_);
     send_downstream(head);
   }
-  if (response_.status == 100) give_up_retries();  // the caller has begun to send its body because of this endpoint
   return {head_size, Next::more};
 }
 
@@ -72,10 +93,7 @@ upstream::User::Progress Request::on_response_head(char* data, std::size_t size,
     return found == nullptr ? std::string_view() : http1::value_of(head_bytes, *found);
   };
   status_ = response_.status;
-  if (const std::string_view text = value(HeaderId::grpc_status); !text.empty() && text.size() <= 2) {
-    grpc_status_ = 0;
-    for (const char digit : text) grpc_status_ = digit < '0' || digit > '9' ? -1 : grpc_status_ * 10 + (digit - '0');
-  }
+  grpc_status_ = parse_grpc_status(value(HeaderId::grpc_status));
   per_try_timer_.cancel();
   pool_->backend().on_response(pool_->shared(), status_, now());
 
@@ -97,14 +115,22 @@ upstream::User::Progress Request::on_response_head(char* data, std::size_t size,
     }
   }
   retry_permit_.release();
-  if (complete_at_ != base::TimePoint{}) {
+  if (complete_at_ != base::TimePoint{} && !head_.is_open_ended) {
     service_time_ms_ = std::chrono::duration_cast<config::Milliseconds>(now() - complete_at_).count();
   }
   stage_ = Stage::responding;
   if (counted_body_ != 0 || !kept_body_.empty()) give_up_retries();
   if (details_.empty()) details_ = "via_upstream";
+  if (is_websocket_ && status_ != 101) refuse_upgrade();
   response_body_.start(response_.status == 101 ? BodyKind::none : response_.body, response_.content_length);
   return on_response_body(data, size, head_at, true);
+}
+
+// What is no error is no answer to an Upgrade either: the caller gets to know the status, and that is all.
+void Request::refuse_upgrade() {
+  if (status_ >= 400) return;
+  details_ = "websocket_handshake_unsuccessful";
+  response_.body = BodyKind::none;
 }
 
 upstream::User::Progress Request::on_response_body(char* data, std::size_t size, std::size_t used, bool with_head) {
@@ -117,8 +143,9 @@ upstream::User::Progress Request::on_response_body(char* data, std::size_t size,
     const bool may_have_body = status_ != 101 && status_ != 204 && status_ != 304;
     response_is_chunked_ = response_.body == BodyKind::chunked || response_.body == BodyKind::until_close;
     if (to_http10) response_is_chunked_ = false;
-    closes_downstream_ = !is_complete_ || !head_.is_keep_alive || worker_.is_draining() || status_ == 101 ||
-                         (to_http10 && may_have_body && !is_framed_by_length);
+    const bool is_bodiless = is_websocket_ && status_ != 101 && status_ < 400;
+    closes_downstream_ = !is_complete_ || head_.is_open_ended || !head_.is_keep_alive || worker_.is_draining() ||
+                         status_ == 101 || (to_http10 && may_have_body && !is_framed_by_length);
     http1::append_response_head(head, head_bytes, response_,
                                 {.server = worker_.settings().server_header,
                                  .date = worker_.http_date(),
@@ -126,31 +153,35 @@ upstream::User::Progress Request::on_response_body(char* data, std::size_t size,
                                  .closes = closes_downstream_ && status_ != 101,
                                  .is_chunked = response_is_chunked_ || (head_.is_head_method && may_have_body &&
                                                                         !is_framed_by_length && !to_http10),
-                                 .to_http10 = to_http10});
+                                 .to_http10 = to_http10,
+                                 .is_bodiless = is_bodiless});
     used += response_.size;
     attempt_response_bytes_ += response_.size;
   }
 
   const http1::BodyDecoder::Step step = response_body_.decode(data + used, size - used);
+  // As Envoy: what is next to an error is not passed on, unless the error is in what follows the payload.
+  const std::size_t payload = step.is_error && !response_body_.has_whole_payload() ? 0 : step.payload;
   attempt_response_bytes_ += step.consumed;
-  response_body_bytes_ += step.payload;
+  response_body_bytes_ += payload;
   const bool is_done = response_body_.is_done() && !step.is_error;
 
   WireParts wire;
   wire.add(head);
-  wire.add_payload({data + used, step.payload}, response_is_chunked_, is_done);
+  wire.add_payload({data + used, payload}, response_is_chunked_, is_done);
   response_wire_bytes_ += wire.size();
   if (!wire.is_empty()) downstream_->send(wire.parts());
 
   used += step.consumed;
   if (step.is_error) {
     connection_ = nullptr;
+    pool_->backend().on_local(pool_->shared(), LocalOutcome::reset, now());
     cut_response(telemetry::kUpstreamProtocolError, "upstream_reset_after_response_started{protocol_error}");
     return {size, Next::close};
   }
   if (!is_done) return {used, Next::more};
-  const bool is_reusable =
-      response_.is_keep_alive && is_complete_ && response_.body != BodyKind::until_close && status_ != 101;
+  const bool is_reusable = response_.is_keep_alive && is_complete_ && !head_.is_open_ended &&
+                           response_.body != BodyKind::until_close && status_ != 101;
   connection_ = nullptr;
   finish_response();
   return {used, is_reusable ? Next::release : Next::close};
@@ -158,6 +189,13 @@ upstream::User::Progress Request::on_response_body(char* data, std::size_t size,
 
 upstream::User::Next Request::on_upstream_end(int error_number) {
   if (stage_ == Stage::tunnel) {
+    if (!is_tcp_) {  // Envoy: the one response of an Upgrade was cut
+      connection_ = nullptr;
+      pool_->backend().on_local(pool_->shared(), LocalOutcome::reset, now());
+      cut_response(telemetry::kUpstreamConnectionTermination,
+                   "upstream_reset_after_response_started{connection_termination}");
+      return Next::close;
+    }
     upstream_ended_ = true;
     if (error_number == 0 && !downstream_ended_) {
       downstream_->shutdown_send();
@@ -171,27 +209,30 @@ upstream::User::Next Request::on_upstream_end(int error_number) {
   }
   connection_ = nullptr;
   if (stage_ == Stage::responding) {
-    if (error_number == 0 && response_body_.finish_on_close()) {
+    if (response_body_.finish_on_close()) {  // whether by FIN or by RST, as Envoy
       WireParts wire;
       wire.add_payload({}, response_is_chunked_, true);
       response_wire_bytes_ += wire.size();
       if (!wire.is_empty()) downstream_->send(wire.parts());
       finish_response();
     } else {
+      pool_->backend().on_local(pool_->shared(), LocalOutcome::reset, now());  // beside the status, which counted
       cut_response(telemetry::kUpstreamProtocolError, "upstream_reset_after_response_started{protocol_error}");
     }
     return Next::close;
   }
   pool_->backend().on_local(pool_->shared(), LocalOutcome::reset, now());
   end_attempt(AttemptOutcome::reset, 503, telemetry::kUpstreamConnectionTermination);
-  on_attempt_reset(ResetReason::connection_termination, error_number, true);
+  // An end in the middle of a head is bad framing; before it, it is just an end.
+  const bool is_cut = partial_response_.has_begun();
+  on_attempt_reset(is_cut ? ResetReason::protocol_error : ResetReason::connection_termination, error_number, true);
   return Next::close;
 }
 
 void Request::finish_response() {
   end_attempt(status_ >= 500 ? AttemptOutcome::error : AttemptOutcome::success, status_, 0);
   record(status_);
-  const bool was_answered_in_full = is_complete_;
+  const bool was_answered_in_full = is_complete_ && !head_.is_open_ended;
   finish(!closes_downstream_ ? CloseMode::keep : was_answered_in_full ? CloseMode::at_once : CloseMode::delayed);
 }
 
@@ -199,7 +240,7 @@ void Request::reply_reset(ResetReason reason, int error_number) {
   const ResetText text = reset_text(reason);
   std::string body;
   append_reset_body(body, text.reason, attempts_ > 1);
-  details_ = "upstream_reset_before_response_started{";
+  details_ = has_informed_ ? "upstream_reset_after_response_started{" : "upstream_reset_before_response_started{";
   details_ += text.detail;
   if (error_number != 0 && reason == ResetReason::connect_failure) {
     upstream_failure_ = connect_error_text(error_number);
@@ -254,8 +295,9 @@ void Request::send_local_reply(const LocalReply& reply) {
   status_ = reply.status;
   flags_ |= reply.flags;
   if (reply.details.data() != details_.data()) details_ = reply.details;
-  const bool is_before_body = !is_complete_ || answers_head_;
-  closes_downstream_ = is_before_body || !head_.is_keep_alive || worker_.is_draining();
+  const bool is_unfinished = !is_complete_ || answers_head_ || head_.is_open_ended;
+  // As Envoy, a 400 of our own says that this caller cannot be understood: whatever it sends next is not waited for.
+  closes_downstream_ = is_unfinished || reply.status == 400 || !head_.is_keep_alive || worker_.is_draining();
   std::string& head = worker_.context().head;
   head.clear();
   http1::append_local_reply(head,
@@ -275,7 +317,8 @@ void Request::send_local_reply(const LocalReply& reply) {
   }
   send_downstream(head);
   record(status_);
-  finish(!closes_downstream_ ? CloseMode::keep : is_before_body ? CloseMode::delayed : CloseMode::at_once);
+  const bool lingers = is_unfinished || is_beginning_;
+  finish(!closes_downstream_ ? CloseMode::keep : lingers ? CloseMode::delayed : CloseMode::at_once);
 }
 
 // The head has gone out and the rest will never come: the caller can only see it by the connection's end.
@@ -287,31 +330,39 @@ void Request::cut_response(std::uint32_t flags, std::string_view details) {
   finish(CloseMode::delayed);
 }
 
-void Request::reject(Downstream& downstream, std::uint16_t status, std::string_view details, std::string_view bytes) {
+void Request::reject(Downstream& downstream, std::uint16_t status, std::string_view details) {
   reset(downstream);
-  head_bytes_.assign(bytes);
-  head_.size = static_cast<std::uint32_t>(bytes.size());  // a head that was refused may be parsed as far as its end
-  if (!bytes.empty()) {
-    authority_ = header(HeaderId::authority_host);
-    target_.path = this->bytes().substr(head_.target_offset, head_.target_size);
-  }
+  head_.size = 0;  // it may be parsed as far as its end, and still is none
   head_.is_keep_alive = false;
   is_complete_ = false;
-  const std::string_view body = status == 431   ? "Request Header Fields Too Large"
-                                : status == 501 ? "Not Implemented"
-                                                : "Bad Request";
-  reply_locally({.status = status, .body = body, .flags = telemetry::kDownstreamProtocolError, .details = details});
+  reply_locally({.status = status,
+                 .body = rejection_text(status),
+                 .flags = telemetry::kDownstreamProtocolError,
+                 .details = details});
 }
 
-void Request::reject_body(std::string_view details) {
+void Request::reject_body(http1::BodyError error) {
+  const bool is_too_large = error == http1::BodyError::too_large;
+  const std::uint16_t status = is_too_large ? 431 : 400;
+  const std::string_view details = is_too_large                                    ? "http1.headers_too_large"
+                                   : error == http1::BodyError::invalid_characters ? "http1.invalid_characters"
+                                                                                   : "http1.codec_error";
   if (stage_ == Stage::responding) {
     drop_connection();
     cut_response(telemetry::kDownstreamProtocolError, details);
     return;
   }
   if (is_active_) end_attempt(AttemptOutcome::reset, 0, telemetry::kDownstreamConnectionTermination);
-  reply_locally(
-      {.status = 400, .body = "Bad Request", .flags = telemetry::kDownstreamProtocolError, .details = details});
+  reply_locally({.status = status,
+                 .body = rejection_text(status),
+                 .flags = telemetry::kDownstreamProtocolError,
+                 .details = details});
+}
+
+void Request::abandon(Downstream& downstream) {
+  reset(downstream);
+  head_ = {};
+  on_downstream_gone();
 }
 
 void Request::send_downstream(std::string_view bytes) {

@@ -14,7 +14,7 @@ upstream::User::Progress Request::begin_tunnel(std::string_view rest, std::size_
   http1::append_response_head(head, rest, response_,
                               {.server = worker_.settings().server_header,
                                .date = worker_.http_date(),
-                               .upstream_service_time_ms = 0,
+                               .upstream_service_time_ms = -1,
                                .keeps_upgrade = true});
   status_ = 101;
   pool_->backend().on_response(pool_->shared(), status_, now());
@@ -118,6 +118,10 @@ void Request::on_tunnel_data(std::string_view data) {
 }
 
 void Request::on_tunnel_end() {
+  if (!is_tcp_) {
+    on_downstream_gone();
+    return;
+  }
   downstream_ended_ = true;
   if (connection_ != nullptr) connection_->shutdown_send();
   if (!upstream_ended_) return;

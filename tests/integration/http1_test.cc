@@ -145,6 +145,52 @@ TEST_F(Http1, PassesBytesAfterAnUpgrade) {
   EXPECT_EQ(one.receive_some(), "echo: \x81\x05hello");
 }
 
+TEST_F(Http1, AnUpgradeThatIsNotAcceptedEndsTheConnection) {
+  add_upstream(support::in_order({reply({.body = "not passed on"}), reply({.status = 403, .body = "no"})}));
+  start();
+  const std::string upgrade = request("GET /ws HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  const ClientResponse accepted = client().exchange(upgrade);
+  EXPECT_EQ(accepted.status(), 200);
+  EXPECT_EQ(accepted.body.text, "");
+  EXPECT_EQ(accepted.head.header("content-length"), "0");
+  EXPECT_EQ(accepted.head.header("connection"), "close");
+  EXPECT_FALSE(accepted.head.has("x-envoy-upstream-service-time"));
+  EXPECT_EQ(member(log_line(), "response_code_details"), R"("websocket_handshake_unsuccessful")");
+
+  const ClientResponse refused = client().exchange(upgrade);
+  EXPECT_EQ(refused.status(), 403);
+  EXPECT_EQ(refused.body.text, "no");
+  EXPECT_EQ(refused.head.header("connection"), "close");
+  EXPECT_EQ(member(log_line(), "response_code_details"), R"("via_upstream")");
+}
+
+TEST_F(Http1, RecordsWhoEndedATunnel) {
+  add_upstream([](Exchange& exchange) {
+    exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    exchange.receive_some();
+    exchange.close();
+  });
+  start();
+  const std::string upgrade = request("GET /ws HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  HttpClient one = client();
+  one.send(upgrade);
+  EXPECT_THAT(one.receive_some(), ::testing::StartsWith("HTTP/1.1 101 "));
+  one.send("bye");
+  std::string line = log_line();
+  EXPECT_EQ(member(line, "response_flags"), R"("UC")");
+  EXPECT_EQ(member(line, "response_code_details"),
+            R"("upstream_reset_after_response_started{connection_termination}")");
+  EXPECT_EQ(one.wait_for_end(), Io::closed);
+
+  HttpClient other = client();
+  other.send(upgrade);
+  EXPECT_THAT(other.receive_some(), ::testing::StartsWith("HTTP/1.1 101 "));
+  other.close();
+  line = log_line();
+  EXPECT_EQ(member(line, "response_code"), "101");
+  EXPECT_EQ(member(line, "response_flags"), R"("DC")");
+}
+
 TEST_F(Http1, AnEarlyAnswerReachesTheCallerBeforeItsBodyIsSent) {
   add_upstream([](Exchange& exchange) {
     exchange.respond({.status = 413, .body = "too large"}, true);
@@ -244,21 +290,14 @@ TEST_F(Http1, ABodyOverThePodsBudgetIsNotKeptForARetry) {
   EXPECT_THAT(upstream.requests(), SizeIs(5));
 }
 
-TEST_F(Http1, EmptyLinesBeforeTheFirstLineAreSkippedForHttpAndPassedOnForOthers) {
+TEST_F(Http1, EmptyLinesOfOtherProtocolsArePassedOn) {
   FakeUpstream& upstream = add_upstream();
   pass_to(upstream.address());
   start();
-  HttpClient http = client();
-  http.send("\r\n");
-  EXPECT_EQ(http.exchange("\r\n" + request("GET / HTTP/1.1")).status(), 200);
-  EXPECT_EQ(http.exchange("\r\n" + request("GET / HTTP/1.1")).status(), 200);
-
   HttpClient other = client();
   other.send("\r\nHELLO you\r\n\r\n");
-  ASSERT_TRUE(upstream.wait_for_requests(3));
-  EXPECT_EQ(upstream.requests()[0].head.start_line, "GET / HTTP/1.1");
-  EXPECT_EQ(upstream.requests()[1].head.start_line, "GET / HTTP/1.1");
-  EXPECT_EQ(upstream.requests()[2].head.start_line, "") << "its first line is empty";
+  ASSERT_TRUE(upstream.wait_for_requests(1));
+  EXPECT_EQ(upstream.requests()[0].head.start_line, "") << "its first line is empty";
 }
 
 // The endpoint goes away in the moment in which the next request comes. Whether the proxy notices before or after it
@@ -353,10 +392,137 @@ TEST_F(Http1, ABadChunkThatComesWithTheHeadIsRefusedAndLogged) {
   EXPECT_THAT(upstream.requests(), SizeIs(0));
 }
 
-TEST_F(Http1, RefusesARequestWithoutHost) {
+// A caller that is told 400 cannot be understood: its connection is closed.
+TEST_F(Http1, RefusesARequestWithoutHostAndCloses) {
   add_upstream();
   start();
-  EXPECT_EQ(client().exchange("GET / HTTP/1.1\r\n\r\n").status(), 400);
+  HttpClient one = client();
+  const ClientResponse response = one.exchange("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(response.status(), 400);
+  EXPECT_EQ(response.head.header("connection"), "close");
+  EXPECT_EQ(one.wait_for_end(), Io::closed);
+  EXPECT_EQ(member(log_line(), "response_code_details"), R"("missing_host_header")");
+}
+
+TEST_F(Http1, RefusesPathsThatCannotBeNormalisedAndCloses) {
+  add_upstream();
+  start();
+  EXPECT_EQ(client().exchange(request("GET /a%00b HTTP/1.1")).head.header("connection"), "close");
+}
+
+TEST_F(Http1, NobodyRoutesConnect) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  const ClientResponse response = client().exchange("CONNECT greeter-service:3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(response.status(), 404);
+  EXPECT_EQ(response.head.header("connection"), "close");
+  EXPECT_EQ(member(log_line(), "response_flags"), R"("NR")");
+  EXPECT_THAT(upstream.requests(), SizeIs(0));
+}
+
+TEST_F(Http1, TakesAnEmptyLineBetweenRequestsButNotBeforeTheFirst) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  HttpClient one = client();
+  EXPECT_EQ(one.exchange(request("GET /1 HTTP/1.1")).status(), 200);
+  EXPECT_EQ(one.exchange("\r\n" + request("GET /2 HTTP/1.1")).status(), 200);
+  log_line();
+  log_line();
+  HttpClient other = client();
+  other.send("\r\n" + request("GET /3 HTTP/1.1"));  // passed as bytes
+  ASSERT_TRUE(upstream.wait_for_requests(3));
+  EXPECT_FALSE(upstream.requests()[2].head.has("x-envoy-attempt-count"));
+  other.close();
+  EXPECT_EQ(member(log_line(), "response_code"), "0");
+}
+
+TEST_F(Http1, AnEndpointHearsOfARequestWhoseBodyIsMalformed) {
+  FakeUpstream& upstream = add_upstream();
+  start();
+  HttpClient one = client();
+  EXPECT_EQ(one.get("/", kHost).status(), 200);  // leaves a connection to the endpoint
+  one.send(request("POST /broken HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\nzz\r\n");
+  const ClientResponse response = one.receive();
+  EXPECT_EQ(response.status(), 400);
+  EXPECT_EQ(response.body.text, "Bad Request");
+  EXPECT_TRUE(upstream.wait_until([](const FakeUpstream& seen) {
+    return seen.requests().size() == 2 && seen.requests()[1].cancelled_at.has_value();
+  }));
+}
+
+TEST_F(Http1, TrailersOverTheLimitGive431) {
+  add_upstream();
+  start();
+  HttpClient one = client();
+  one.send(request("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "0\r\na: " + std::string(70'000, 'x') +
+           "\r\n\r\n");
+  EXPECT_EQ(one.receive().status(), 431);
+  EXPECT_EQ(member(log_line(), "response_code_details"), R"("http1.headers_too_large")");
+}
+
+TEST_F(Http1, RecordsACallerThatLeavesInTheMiddleOfAHead) {
+  add_upstream();
+  start();
+  HttpClient one = client();
+  one.send("GET / HTTP/1.1\r\nHost: gre");
+  one.close();
+  const std::string line = log_line();
+  EXPECT_EQ(member(line, "response_code"), "0");
+  EXPECT_EQ(member(line, "response_flags"), R"("DC")");
+  EXPECT_EQ(member(line, "response_code_details"), R"("downstream_remote_disconnect")");
+}
+
+TEST_F(Http1, AResponseHeadThatIsCutIsAProtocolError) {
+  for (const char* const bytes : {"H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nx-a: b\r\n"})
+    add_upstream(raw(bytes));
+  start(virtual_service("[{retries: {attempts: 0}, route: [{destination: {host: greeter-service}}]}]"));
+  for (int i = 0; i < 6; ++i) {
+    const ClientResponse response = get();
+    EXPECT_EQ(response.status(), 502);
+    EXPECT_EQ(response.body.text,
+              "upstream connect error or disconnect/reset before headers. reset reason: protocol error");
+    EXPECT_EQ(member(log_line(), "response_flags"), R"("UPE")");
+  }
+}
+
+TEST_F(Http1, PassesOnTheFirstInformationalResponseOnly) {
+  add_upstream([](Exchange& exchange) {
+    exchange.send(
+        "HTTP/1.1 199 Who Knows\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"
+        "HTTP/1.1 103 Early Hints\r\nlink: b\r\n\r\n");
+    exchange.respond({.status = 200});
+  });
+  start();
+  const ClientResponse response = get();
+  EXPECT_EQ(response.status(), 200);
+  ASSERT_THAT(response.informational, SizeIs(1));
+  EXPECT_EQ(response.informational[0].header("link"), "a");
+}
+
+TEST_F(Http1, NothingIsRetriedAfterAnInformationalResponse) {
+  FakeUpstream& upstream = add_upstream([](Exchange& exchange) {
+    exchange.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+    exchange.close();
+  });
+  start(virtual_service("[{retries: {attempts: 2, retryOn: 5xx}, route: [{destination: {host: greeter-service}}]}]"));
+  EXPECT_EQ(get().status(), 503);
+  EXPECT_EQ(member(log_line(), "response_code_details"),
+            R"("upstream_reset_after_response_started{connection_termination}")");
+  EXPECT_THAT(upstream.requests(), SizeIs(1));
+}
+
+TEST_F(Http1, AGrpcTimeoutOfTheCallerIsEnforcedAndToldToTheEndpoint) {
+  FakeUpstream& upstream = add_upstream(hang());
+  start(virtual_service("[{timeout: 5s, route: [{destination: {host: greeter-service}}]}]"));
+  HttpClient one = client();
+  const ClientResponse response =
+      one.exchange(request("GET / HTTP/1.1", "Content-Type: application/grpc\r\ngrpc-timeout: 50m\r\n"));
+  EXPECT_EQ(response.status(), 200);
+  EXPECT_EQ(response.head.header("grpc-status"), "14");
+  EXPECT_EQ(upstream.requests().at(0).head.header("grpc-timeout"), "50m");
+  one.send(request("GET / HTTP/1.1", "Content-Type: application/grpc\r\n"));
+  ASSERT_TRUE(upstream.wait_for_requests(2));
+  EXPECT_EQ(upstream.requests().at(1).head.header("grpc-timeout"), "5000m");
 }
 
 TEST_F(Http1, WhatAnEndpointFramesAmbiguouslyIsA502) {

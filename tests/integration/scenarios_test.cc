@@ -250,6 +250,53 @@ TEST_F(Scenarios, S12_ABodyThatWasNotKeptIsNotSentAgain) {
 }
 
 // Requests keep the configuration they began with.
+TEST_F(Scenarios, AFaultComesBeforeTheEndpointsThatMayNotExist) {
+  add_upstream();
+  start(virtual_service(
+      "[{match: [{uri: {prefix: /abort}}], fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, "
+      "route: [{destination: {host: nowhere}}]}, {route: [{destination: {host: nowhere}}]}]"));
+  EXPECT_EQ(get("/abort").status(), 418);
+  EXPECT_EQ(member(log_line(), "response_flags"), R"("FI")");
+  EXPECT_EQ(get("/").status(), 503);
+  EXPECT_EQ(member(log_line(), "response_flags"), R"("NC")");
+}
+
+TEST_F(Scenarios, AResponseThatIsCutCountsAsAFailureBesideItsStatus) {
+  add_upstream(support::raw("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"));
+  start(destination_rule("{outlierDetection: {consecutive5xxErrors: 1, maxEjectionPercent: 100}}"));
+  get();
+  log_line();
+  const auto ejected = ejections();
+  ASSERT_THAT(ejected, SizeIs(1));
+  EXPECT_EQ(ejected[0].reason, "consecutive_5xx");
+}
+
+TEST_F(Scenarios, TheGrpcStatusOfAnEarlierTryDoesNotStick) {
+  add_upstream(support::in_order({reply({.headers = {{"grpc-status", "014"}}}), reply()}));
+  start(rule("retries: {attempts: 1, retryOn: unavailable}"));
+  EXPECT_EQ(get().status(), 200);
+  EXPECT_EQ(member(log_line(), "response_flags"), R"("-")");
+}
+
+TEST_F(Scenarios, RulesSeePseudoHeadersAndWhatTheProxyAdds) {
+  add_upstream();
+  const auto abort = [](const std::string& headers, int status) {
+    return "{match: [{headers: {" + headers + "}}], fault: {abort: {httpStatus: " + std::to_string(status) +
+           ", percentage: {value: 100}}}, " + kToGreeter + "}, ";
+  };
+  start(virtual_service("[" + abort("':method': {exact: POST}", 411) + abort("':path': {prefix: '/p?'}", 412) +
+                        abort("keep-alive: {}", 413) + abort("':scheme': {exact: https}", 414) +
+                        abort("x-request-id: {regex: '[0-9a-f-]{36}'}, x-forwarded-proto: {exact: http}", 415) + "{" +
+                        kToGreeter + "}]"));
+  const std::string host = "Host: greeter-service:3000\r\n";
+  EXPECT_EQ(client().exchange("POST / HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n").status(), 411);
+  EXPECT_EQ(get("/p?q").status(), 412);
+  EXPECT_EQ(client().exchange("GET / HTTP/1.1\r\n" + host + "Keep-Alive: timeout=5\r\n\r\n").status(), 415);
+  EXPECT_EQ(client().exchange("GET https://greeter-service:3000/ HTTP/1.1\r\n" + host + "\r\n").status(), 414);
+  EXPECT_EQ(get("/").status(), 415);
+  EXPECT_EQ(client().exchange("GET / HTTP/1.1\r\n" + host + "X-Forwarded-Proto:\r\n\r\n").status(), 404);
+}
+
 TEST_F(Scenarios, AReloadDoesNotDisturbARequestUnderWay) {
   const auto gate = std::make_shared<Gate>();
   FakeUpstream& upstream = add_upstream(after(gate, reply({.body = "hello"})));

@@ -147,6 +147,19 @@ TEST(BodyDecoder, RefusesChunksThatTwoParsersMayReadDifferently) {
   }
 }
 
+TEST(BodyDecoder, SaysWhatIsWrongWithTrailers) {
+  const auto error_of = [](std::string wire) {
+    BodyDecoder decoder;
+    decoder.start(BodyKind::chunked, 0);
+    EXPECT_TRUE(decoder.decode(wire.data(), wire.size()).is_error);
+    return decoder.error();
+  };
+  EXPECT_EQ(error_of("zz\r\n"), BodyError::framing);
+  EXPECT_EQ(error_of("0\r\nno colon\r\n\r\n"), BodyError::framing);
+  EXPECT_EQ(error_of("0\r\nx: a\x01\r\n\r\n"), BodyError::invalid_characters);
+  EXPECT_EQ(error_of("0\r\nx: " + std::string(70'000, 'a')), BodyError::too_large);
+}
+
 TEST(BodyDecoder, BoundsWhatIsNotPayload) {
   EXPECT_TRUE(decode_chunked("5;" + std::string(5000, 'a')).is_error);
   EXPECT_TRUE(decode_chunked("5" + std::string(5000, ' ')).is_error);

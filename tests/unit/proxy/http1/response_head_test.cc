@@ -38,13 +38,14 @@ TEST(ResponseHead, ReadsStatusAndHeaders) {
 TEST(ResponseHead, AcceptsEveryStatusLineThatCannotBeMisread) {
   for (const std::string_view line :
        {"HTTP/1.1 200 OK", "HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.0 200 OK", "HTTP/2.0 200 OK", "HTTP/1.1 100 x",
-        "HTTP/1.1 999 x", "HTTP/1.1 200 \xe4", "HTTP/1.1 200 a  b"}) {
+        "HTTP/1.1 999 x", "HTTP/1.1 200 \xe4", "HTTP/1.1 200 a  b", "HTTP/1.1  200 OK", "HTTP/1.1\t200 OK",
+        "HTTP/1.1 200\tOK"}) {
     EXPECT_TRUE(is_accepted(std::string(line) + "\r\n\r\n")) << line;
   }
   for (const std::string_view line :
-       {"HTTP/1.1 2000 OK", "HTTP/1.1 20 OK", "HTTP/1.1 099 OK", "HTTP/1.1 abc OK", "HTTP/1.1  200 OK",
-        "HTTP/1.1 200OK", "HTTP/1.1 -20 OK", "http/1.1 200 OK", "ICY 200 OK", "HTTP/11 200 OK", "HTTP/1.10 200 OK",
-        "HTTP/1.1\t200 OK", "HTTP/1.1 200\tOK", "HTTP/1.1 200 a\x01", "\r\nHTTP/1.1 200 OK", " HTTP/1.1 200 OK", ""}) {
+       {"HTTP/1.1 2000 OK", "HTTP/1.1 20 OK", "HTTP/1.1 099 OK", "HTTP/1.1 abc OK", "HTTP/1.1  20 OK", "HTTP/1.1 200OK",
+        "HTTP/1.1 -20 OK", "http/1.1 200 OK", "ICY 200 OK", "HTTP/11 200 OK", "HTTP/1.10 200 OK", "HTTP/1.1200 OK",
+        "HTTP/1.1 \r200 OK", "HTTP/1.1 200 a\x01", "\r\nHTTP/1.1 200 OK", " HTTP/1.1 200 OK", ""}) {
     EXPECT_TRUE(is_refused(std::string(line) + "\r\n\r\n")) << line;
   }
   EXPECT_TRUE(is_refused("HTTP/1.1 200 OK\n\n"));

@@ -14,6 +14,7 @@ struct FakeRequest final : RequestView {
   std::string target = "/";
   std::string verb = "GET";
   std::string host = "greeter-service";
+  std::string protocol = "http";
   std::vector<std::pair<std::string, std::string>> lines{};  // names in lower case
 
   explicit FakeRequest(std::string target_value = "/", std::vector<std::pair<std::string, std::string>> headers = {})
@@ -22,6 +23,7 @@ struct FakeRequest final : RequestView {
   [[nodiscard]] std::string_view method() const override { return verb; }
   [[nodiscard]] std::string_view path() const override { return target; }
   [[nodiscard]] std::string_view authority() const override { return host; }
+  [[nodiscard]] std::string_view scheme() const override { return protocol; }
   [[nodiscard]] bool header(std::string_view name, std::string_view& value) const override {
     bool is_there = false;
     for (const auto& [line_name, line_value] : lines) {

@@ -137,6 +137,18 @@ TEST(FindHost, PrefersExactThenTheLongestWildcardThenTheStar) {
   }
 }
 
+TEST(FindHost, AWildcardMayEndInsideALabel) {
+  const Hosts hosts({{"*-a.example"}, {"*b.example"}, {"*.example"}, {"*.deep.b.example"}});
+  EXPECT_EQ(hosts("x-a.example"), "*-a.example");
+  EXPECT_EQ(hosts("x.y-a.example:80"), "*-a.example");
+  EXPECT_EQ(hosts("-a.example"), "*.example");
+  EXPECT_EQ(hosts("xb.example"), "*b.example");
+  EXPECT_EQ(hosts("x.b.example"), "*b.example");
+  EXPECT_EQ(hosts("x.deep.b.example"), "*.deep.b.example");
+  EXPECT_EQ(hosts("b.example"), "*.example");
+  EXPECT_EQ(hosts("example"), "");
+}
+
 TEST(FindHost, AWildcardNeedsAtLeastOneCharacterForItsStar) {
   const Hosts hosts({{"*.wild.example"}});
   EXPECT_EQ(hosts("a.wild.example"), "*.wild.example");
@@ -293,7 +305,7 @@ TEST(Match, AuthoritySeesThePortAndTheCase) {
   }
 }
 
-TEST(Match, SchemeIsHttpUnlessForwardedProtoSaysHttps) {
+TEST(Match, SchemeIsWhatTheRequestSays) {
   std::vector<config::Route> routes;
   for (const auto& [name, match] :
        {std::pair{"https", exact("https")}, std::pair{"upper", regex("HT.*")}, std::pair{"http", prefix("ht")}}) {
@@ -303,9 +315,9 @@ TEST(Match, SchemeIsHttpUnlessForwardedProtoSaysHttps) {
   }
   const Rules rules(std::move(routes));
   EXPECT_EQ(rules(FakeRequest("/")), "http");
-  EXPECT_EQ(rules(FakeRequest("/", {{"x-forwarded-proto", "https"}})), "https");
-  EXPECT_EQ(rules(FakeRequest("/", {{"x-forwarded-proto", "http"}})), "http");
-  EXPECT_EQ(rules(FakeRequest("/", {{"x-forwarded-proto", "ftp"}})), "http");
+  FakeRequest request("/");
+  request.protocol = "https";
+  EXPECT_EQ(rules(request), "https");
 }
 
 TEST(Match, HeadersByPresenceValuePrefixAndRegex) {
