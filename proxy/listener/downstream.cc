@@ -9,7 +9,6 @@
 namespace proxy {
 namespace {
 
-
 struct Rejection {
   std::uint16_t status;
   std::string_view details;

@@ -20,9 +20,9 @@ class RequestView {
   [[nodiscard]] virtual std::string_view path() const = 0;  // normalised, with the query
   [[nodiscard]] virtual std::string_view authority() const = 0;
   [[nodiscard]] virtual std::string_view scheme() const = 0;  // "http" or "https"
-  // Value of a header (lower-case name), or of ":method", ":path", ":authority" or ":scheme". False: absent. The view lives until the next call. Several lines of one name:
-  // of a well-known header (SEMANTICS 2.9) they are joined by ',' and are one value; all others are joined by '\n',
-  // because a condition is met when one of the lines meets it.
+  // Value of a header (lower-case name), or of ":method", ":path", ":authority" or ":scheme". False: absent. The view
+  // lives until the next call. Several lines of one name: of a well-known header (SEMANTICS 2.9) they are joined by ','
+  // and are one value; all others are joined by '\n', because a condition is met when one of the lines meets it.
   [[nodiscard]] virtual bool header(std::string_view name, std::string_view& value) const = 0;
 };
 
