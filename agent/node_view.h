@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/datapath/exclusions.h"
 #include "agent/kube/watch_status.h"
 #include "agent/telemetry/node_state.h"
 #include "base/clock.h"
@@ -27,7 +28,8 @@ struct Instance {
   std::string cgroup;  // from the cgroup2 mount; empty for a trial's listener
   std::string ip;      // of a pod
   InstanceState state = InstanceState::pending;
-  std::string reason;  // why it is not redirected
+  std::string reason;   // why it is not redirected
+  Exclusions excluded;  // of a pod: what of it passes all the same
   // Of a pod that has a network namespace of its own, once it is there.
   std::shared_ptr<const base::UniqueFd> network;
 

@@ -17,7 +17,7 @@
 #endif
 
 /* Raised when a layout below changes: pins of another version are not adopted but replaced. */
-#define FAIRLEAD_ABI_VERSION 2
+#define FAIRLEAD_ABI_VERSION 3
 
 /* The proxy listens on this port of 127.0.0.1 and ::1 in each network namespace it serves. */
 #define FAIRLEAD_PROXY_PORT 15001
@@ -86,6 +86,24 @@ struct fairlead_workload {
 };
 FAIRLEAD_SIZE(fairlead_workload, 16);
 
+/* Of each kind in struct fairlead_exclusions. */
+#define FAIRLEAD_MAX_EXCLUSIONS 16
+
+/* What of a workload's connections is never redirected (`exclusions`, by cgroup id), as the caller names it. */
+struct fairlead_exclusions {
+	__u32 port_ranges; /* how many of these */
+	__u32 networks;
+	struct {
+		__u16 first; /* in host order */
+		__u16 last;
+	} port_range[FAIRLEAD_MAX_EXCLUSIONS];
+	struct {
+		__u32 address[4]; /* in network order; 0 where the mask is */
+		__u32 mask[4];
+	} network[FAIRLEAD_MAX_EXCLUSIONS];
+};
+FAIRLEAD_SIZE(fairlead_exclusions, 8 + FAIRLEAD_MAX_EXCLUSIONS * (4 + 32));
+
 /* The value of `settings`, changed while programs run. */
 struct fairlead_settings {
 	__u64 counts_tcp; /* connections that pass are counted in `tcp` */
@@ -127,6 +145,7 @@ enum fairlead_counter {
 	FAIRLEAD_PASSED_NOT_TCP,
 	FAIRLEAD_PASSED_NOT_OURS, /* a destination nothing is to be done for */
 	FAIRLEAD_PASSED_INACTIVE, /* the cgroup is being attached or detached */
+	FAIRLEAD_PASSED_EXCLUDED, /* by whoever owns the workload */
 	FAIRLEAD_PASSED_MPTCP, /* a subflow of it; or a socket made before its cgroup first used MPTCP */
 	FAIRLEAD_PASSED_BOUND_TO_DEVICE, /* would hang: loopback is not reachable through a device */
 	FAIRLEAD_PASSED_NO_LISTENER, /* no proxy, or a stranger on its port */

@@ -28,6 +28,18 @@ struct {
 } workloads SEC(".maps");
 
 /*
+ * By cgroup id, of workloads that exclude something: written by the agent before it attaches the cgroup, read by
+ * connect. Full: the workload is not attached. (A program has one map of the kind above, and create writes into it.)
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct fairlead_exclusions);
+} exclusions SEC(".maps");
+
+/*
  * Kept with the proxy's listening sockets and copied to what they accept: written by the agent, read by connect and
  * accept. A socket without an entry is not the proxy's, whatever port it listens on.
  */

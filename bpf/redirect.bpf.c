@@ -162,6 +162,13 @@ static __always_inline bool is_redirected_already(const struct fairlead_caller *
 	       __builtin_memcmp(address, &proxy, sizeof(proxy)) == 0;
 }
 
+static __always_inline bool is_excluded_for(__u64 cgroup_id, const struct words *address, __be16 port)
+{
+	struct fairlead_exclusions *excluded = bpf_map_lookup_elem(&exclusions, &cgroup_id);
+
+	return excluded && is_excluded(excluded, address->at, bpf_ntohs(port));
+}
+
 static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct words *address)
 {
 	struct fairlead_workload *workload = bpf_get_local_storage(&workloads, 0);
@@ -189,6 +196,8 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, const struct wor
 		.is_plain = caller || !workload->has_mptcp,
 		.is_ours = bpf_map_lookup_elem(&destinations, &destination) != NULL,
 	};
+	if (facts.is_ours)
+		facts.is_excluded = is_excluded_for(cgroup_id, address, destination.port);
 	/*
 	 * First the place, then the listener: once the agent has taken a listener's registration away and sees no
 	 * place taken, no connection is on its way to it.

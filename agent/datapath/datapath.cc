@@ -59,6 +59,7 @@ constexpr std::array<VerdictName, FAIRLEAD_COUNTERS> kVerdictNames{{
     {"passed", "not_tcp"},
     {"passed", "not_a_service"},
     {"passed", "inactive"},
+    {"passed", "excluded"},
     {"passed", "mptcp"},
     {"passed", "bound_to_device"},
     {"passed", "no_listener"},
@@ -122,6 +123,24 @@ SocketAddress address_of(const fairlead_destination& key) {
   std::copy(std::begin(key.address), std::end(key.address), address.ip.bytes.begin());
   address.port = ntohs(key.port);
   return address;
+}
+
+fairlead_exclusions to_kernel(const Exclusions& exclusions) {
+  fairlead_exclusions value{};
+  for (const PortRange& range :
+       std::span(exclusions.ports).first(std::min(exclusions.ports.size(), Exclusions::kMost))) {
+    auto& to = value.port_range[value.port_ranges++];
+    to.first = range.first;
+    to.last = range.last;
+  }
+  for (const Cidr& cidr : std::span(exclusions.cidrs).first(std::min(exclusions.cidrs.size(), Exclusions::kMost))) {
+    auto& to = value.network[value.networks++];
+    std::memcpy(to.address, cidr.address.bytes.data(), sizeof to.address);
+    std::array<std::uint8_t, sizeof to.mask> mask{};
+    for (std::size_t bit = 0; bit < cidr.prefix; ++bit) mask[bit / 8] |= static_cast<std::uint8_t>(0x80U >> (bit % 8));
+    std::memcpy(to.mask, mask.data(), sizeof to.mask);
+  }
+  return value;
 }
 
 template <typename Key, typename Visit>
@@ -206,6 +225,7 @@ Result<> Datapath::State::set_active(std::uint64_t id, bool is_active) const {
 
 Result<> Datapath::State::detach(std::uint64_t id) const {
   if (auto done = set_active(id, false); !done) return done;
+  (void)::bpf_map_delete_elem(bpf_map__fd(skeleton->maps.exclusions), &id);  // if there was any
   return cgroup_links::detach(std::vector(kCallerHooks.rbegin(), kCallerHooks.rend()), links_of(id));
 }
 
@@ -315,6 +335,19 @@ Result<std::uint64_t> Datapath::attach_workload(const std::string& path) {
   if (auto activated = state_->set_active(id, true); !activated) return tl::unexpected(activated.error());
   state_->claimed[id] = path;
   return id;
+}
+
+static_assert(Exclusions::kMost == FAIRLEAD_MAX_EXCLUSIONS);
+
+Result<> Datapath::exclude(std::uint64_t cgroup_id, const Exclusions& exclusions) {
+  const int map = bpf_map__fd(state_->skeleton->maps.exclusions);
+  if (exclusions.empty()) {
+    if (::bpf_map_delete_elem(map, &cgroup_id) == 0 || errno == ENOENT) return {};
+  } else {
+    const fairlead_exclusions value = to_kernel(exclusions);
+    if (::bpf_map_update_elem(map, &cgroup_id, &value, BPF_ANY) == 0) return {};
+  }
+  return base::fail_errno("exclude destinations of cgroup " + std::to_string(cgroup_id));
 }
 
 Result<> Datapath::detach_workload(std::uint64_t cgroup_id) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/datapath/exclusions.h"
 #include "base/result.h"
 #include "base/socket_address.h"
 
@@ -54,6 +55,9 @@ class Datapath {
   // returns the id under which the proxy hears of them. Sockets made before the process came into the cgroup are not in
   // it. Programs of an earlier attachment are exchanged without a gap.
   base::Result<std::uint64_t> attach_workload(const std::string& cgroup);
+  // What of a cgroup's connections passes all the same, from the next one on. Before its attachment, and whenever it
+  // changes; it goes when the cgroup is detached.
+  base::Result<> exclude(std::uint64_t cgroup_id, const Exclusions& exclusions);
   // Also for a cgroup that is gone, and for one that is not attached. Established connections stay, but getpeername()
   // of those tells of the proxy from now on.
   base::Result<> detach_workload(std::uint64_t cgroup_id);

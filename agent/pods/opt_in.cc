@@ -8,9 +8,6 @@
 namespace agent {
 namespace {
 
-// The kernel part has room for so many.
-constexpr std::size_t kMostPorts = 16, kMostCidrs = 16;
-
 std::string_view value_of(const config::Labels& labels, std::string_view name) {
   const auto found = labels.find(name);
   return found == labels.end() ? std::string_view() : std::string_view(found->second);
@@ -95,7 +92,7 @@ std::optional<Cidr> cidr(std::string_view text) {
 
 template <typename T>
 std::string read_list(const PodFacts& pod, std::string_view annotation, std::optional<T> (*read)(std::string_view),
-                      std::string_view form, std::size_t most, std::vector<T>& into) {
+                      std::string_view form, std::vector<T>& into) {
   for (const std::string_view item : split(value_of(pod.annotations, annotation))) {
     const auto value = read(item);
     if (!value) {
@@ -104,8 +101,9 @@ std::string read_list(const PodFacts& pod, std::string_view annotation, std::opt
     }
     into.push_back(*value);
   }
-  if (into.size() > most) {
-    return "its annotation " + std::string(annotation) + " has more than " + std::to_string(most) + " entries";
+  if (into.size() > Exclusions::kMost) {
+    return "its annotation " + std::string(annotation) + " has more than " + std::to_string(Exclusions::kMost) +
+           " entries";
   }
   return {};
 }
@@ -119,11 +117,10 @@ OptIn decide_opt_in(const PodFacts& pod) {
   if (decision.is_captured()) decision.reason = other_mesh_reason(pod);
   if (decision.is_captured()) {
     decision.reason = read_list(pod, kExcludePorts, port_range, "ports (1 to 65535) or ranges such as 9000-9100",
-                                kMostPorts, decision.excluded_ports);
+                                decision.excluded.ports);
   }
   if (decision.is_captured()) {
-    decision.reason =
-        read_list(pod, kExcludeCidrs, cidr, "networks such as 10.0.0.0/8", kMostCidrs, decision.excluded_cidrs);
+    decision.reason = read_list(pod, kExcludeCidrs, cidr, "networks such as 10.0.0.0/8", decision.excluded.cidrs);
   }
   return decision;
 }

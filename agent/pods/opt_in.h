@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/datapath/exclusions.h"
 #include "config/model/node_config.h"
 
 // Which pods are captured: pure.
@@ -23,21 +23,9 @@ struct PodFacts {
   bool has_host_network = false;
 };
 
-struct PortRange {
-  std::uint16_t first = 0, last = 0;
-  bool operator==(const PortRange&) const = default;
-};
-struct Cidr {
-  base::IpAddress address;  // bits after the prefix are 0
-  std::uint8_t prefix = 0;  // of 128; an IPv4 prefix counts from 96
-  bool operator==(const Cidr&) const = default;
-};
-
 struct OptIn {
-  std::string reason;  // why it is not captured; empty: it is
-  // Destinations that pass all the same.
-  std::vector<PortRange> excluded_ports;
-  std::vector<Cidr> excluded_cidrs;
+  std::string reason;   // why it is not captured; empty: it is
+  Exclusions excluded;  // destinations that pass all the same
 
   [[nodiscard]] bool is_captured() const { return reason.empty(); }
 };

@@ -20,6 +20,7 @@ std::vector<Instance> find_pod_instances(std::span<const LocalPod> pods, std::sp
     instance.pod.has_own_network = true;
     instance.workload = pod.workload;
     instance.ip = pod.ip;
+    instance.excluded = pod.opt_in.excluded;
     const auto folder = folders.find(pod.static_hash.empty() ? pod.uid : pod.static_hash);
     if (folder != folders.end()) instance.cgroup = folder->second;
     if (!pod.opt_in.is_captured()) {

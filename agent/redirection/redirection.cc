@@ -157,27 +157,37 @@ bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std:
   return should_look_again;
 }
 
+Result<> Redirection::attach(const Instance& instance, const Attached& wanted) {
+  const auto known = attached_.find(instance.cgroup);
+  const bool is_attached = known != attached_.end() && known->second.id == wanted.id;
+  if (is_attached && known->second.excluded == wanted.excluded) return {};
+  if (auto excluded = datapath_.exclude(wanted.id, wanted.excluded); !excluded) return excluded;
+  if (is_attached) return {};
+  if (auto attached = datapath_.attach_workload(cgroup2_ + instance.cgroup); !attached) {
+    return tl::unexpected(attached.error());
+  }
+  spdlog::info("{} is redirected, as {}.{}", instance.cgroup, instance.workload, instance.pod.name_space);
+  return {};
+}
+
 void Redirection::attach(std::vector<Instance>& instances) {
-  std::map<std::string, std::uint64_t> wanted;
+  std::map<std::string, Attached> wanted;
   for (Instance& instance : instances) {
     if (instance.state != InstanceState::pending || !instance.is_found()) continue;
-    const auto known = attached_.find(instance.cgroup);
-    if (known == attached_.end() || known->second != instance.pod.cgroup_id) {
-      if (auto attached = datapath_.attach_workload(cgroup2_ + instance.cgroup); !attached) {
-        instance.state = InstanceState::error;
-        instance.reason = attached.error().message;
-        spdlog::error("{} is not redirected: {}", instance.cgroup, instance.reason);
-        continue;
-      }
-      spdlog::info("{} is redirected, as {}.{}", instance.cgroup, instance.workload, instance.pod.name_space);
+    Attached to{.id = instance.pod.cgroup_id, .excluded = instance.excluded};
+    if (auto attached = attach(instance, to); !attached) {
+      instance.state = InstanceState::error;
+      instance.reason = attached.error().message;
+      spdlog::error("{} is not redirected: {}", instance.cgroup, instance.reason);
+      continue;
     }
     instance.state = InstanceState::redirected;
-    wanted.emplace(instance.cgroup, instance.pod.cgroup_id);
+    wanted.emplace(instance.cgroup, std::move(to));
   }
-  for (const auto& [cgroup, id] : attached_) {
+  for (const auto& [cgroup, was] : attached_) {
     const auto still = wanted.find(cgroup);
-    if (still != wanted.end() && still->second == id) continue;
-    if (auto detached = datapath_.detach_workload(id); !detached) spdlog::error("{}", detached.error().message);
+    if (still != wanted.end() && still->second.id == was.id) continue;
+    if (auto detached = datapath_.detach_workload(was.id); !detached) spdlog::error("{}", detached.error().message);
     spdlog::info("{} is no longer redirected", cgroup);
   }
   attached_ = std::move(wanted);

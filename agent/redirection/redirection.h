@@ -81,8 +81,14 @@ class Redirection {
     std::shared_ptr<const base::UniqueFd> network;
   };
   std::map<std::string, FoundNetwork> found_networks_;  // by cgroup
-  std::map<std::string, std::uint64_t> attached_;       // cgroup from the mount: id
-  std::vector<int> listeners_;                          // registered; not owned
+  struct Attached {
+    std::uint64_t id = 0;
+    Exclusions excluded;
+    bool operator==(const Attached&) const = default;
+  };
+  base::Result<> attach(const Instance& instance, const Attached& wanted);
+  std::map<std::string, Attached> attached_;  // by cgroup from the mount
+  std::vector<int> listeners_;                // registered; not owned
   bool has_dropped_unclaimed_ = false;
 };
 

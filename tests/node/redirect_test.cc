@@ -65,6 +65,26 @@ TEST_F(Redirect, TakesV4MappedSockets) {
   EXPECT_EQ(original_dst_of(connection, AF_INET), kService4);
 }
 
+TEST_F(Redirect, PassesWhatIsExcludedFromTheNextConnectionOn) {
+  const auto reached = [&](const SocketAddress& service) {
+    node_.see("app", [&] { return connect_plainly(service); });
+    return who_was_reached();
+  };
+  need(datapath_.exclude(app_, {.ports = {}, .cidrs = {{kService4.ip, 128}}}));
+  EXPECT_EQ(reached(kService4), "service");
+  EXPECT_EQ(reached(kService6), "proxy");
+  EXPECT_EQ(count("excluded"), 1U);
+  need(datapath_.exclude(app_, {.ports = {{8000, 8100}}, .cidrs = {}}));
+  EXPECT_EQ(reached(kService4), "service");
+  EXPECT_EQ(reached(kService6), "service");
+  need(datapath_.exclude(app_, {}));
+  EXPECT_EQ(reached(kService4), "proxy");
+  need(datapath_.exclude(app_, {.ports = {{8080, 8080}}, .cidrs = {}}));
+  need(datapath_.detach_workload(app_));
+  need(datapath_.attach_workload(node_.cgroup("app")));
+  EXPECT_EQ(reached(kService4), "proxy") << "of an earlier attachment";
+}
+
 // The agent's way: it makes the listeners in the proxy's cgroup without living there.
 TEST_F(Redirect, ListenersMadeOnAVisitBelongToTheProxysCgroup) {
   stop_proxy();

@@ -64,8 +64,8 @@ TEST(OptIn, ReadsWhatIsExcluded) {
                      {"fairlead.dev/exclude-cidrs", "10.1.2.3/8,fd00::/16,192.0.2.1"}};
   const OptIn decision = decide_opt_in(pod);
   ASSERT_TRUE(decision.is_captured()) << decision.reason;
-  EXPECT_THAT(decision.excluded_ports, ElementsAre(PortRange{3306, 3306}, PortRange{9000, 9100}));
-  EXPECT_THAT(decision.excluded_cidrs,
+  EXPECT_THAT(decision.excluded.ports, ElementsAre(PortRange{3306, 3306}, PortRange{9000, 9100}));
+  EXPECT_THAT(decision.excluded.cidrs,
               ElementsAre(Cidr{*base::IpAddress::parse("10.0.0.0"), 104}, Cidr{*base::IpAddress::parse("fd00::"), 16},
                           Cidr{*base::IpAddress::parse("192.0.2.1"), 128}));
 }
