@@ -100,6 +100,8 @@ void add_services(const Registry& registry, CompileResult& result) {
     places.push_back(is_wanted[i] ? static_cast<std::uint32_t>(config.services.size()) : kLeftOut);
     if (!is_wanted[i]) continue;
     config.services.push_back(entry.service);
+    // Nobody has called this one, only a route leads to it: the proxy is to ask when somebody does.
+    if (!entry.is_in_use) config.services.back().vips.clear();
     if (entry.is_kubernetes) result.hosts.insert(entry.service.host);
   }
   for (Backend& backend : config.backends) backend.service = places[backend.service];

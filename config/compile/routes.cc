@@ -110,13 +110,14 @@ class TableBuilder {
     }
     std::set<const Registry::Entry*> routed;
     for (const VirtualService* service : virtual_services_) {
-      const std::vector<Route> routes = build_routes(*service, port);
-      if (routes.empty()) continue;
       std::vector<const Registry::Entry*> matched;
       std::vector<std::string> other_hosts;
       for (const std::string& host : service->hosts) match_host(host, *service, on_port, matched, other_hosts);
       // Hosts that no service has are served on the ports of those that the document shares with services, and on 80.
-      if (matched.empty() && port != 80) continue;
+      if (matched.empty() && (port != 80 || other_hosts.empty())) continue;
+      // Not before somebody wants them: what routes lead to is compiled as well.
+      const std::vector<Route> routes = build_routes(*service, port);
+      if (routes.empty()) continue;
       for (const std::string& host : other_hosts) add_virtual_host(result, taken, host, {host}, routes);
       for (const Registry::Entry* entry : matched) {
         routed.insert(entry);

@@ -80,6 +80,22 @@ TEST(ServicesInUse, BringThoseThatTheirRoutesLeadTo) {
   EXPECT_THAT(backend->endpoints, SizeIs(1));
 }
 
+// The proxy asks for a service whose address it does not know.
+TEST(ServicesInUse, HaveAddressesOnlyIfTheyAreCalledThemselves) {
+  const CompileResult result = compile_using(services() + kRouteFromAToB, {kA});
+  ASSERT_THAT(result.config.services, SizeIs(2));
+  EXPECT_THAT(result.config.services[0].vips, SizeIs(1));
+  EXPECT_THAT(result.config.services[1].vips, IsEmpty());
+  EXPECT_THAT(compile_using(services() + kRouteFromAToB, {kA, kB}).config.services[1].vips, SizeIs(1));
+}
+
+// Else all policies of a cluster would be, as soon as any service on the same port is called.
+TEST(ServicesInUse, DoNotBringWhatThePoliciesOfOthersLeadTo) {
+  const CompileResult result = compile_using(services() + kRouteFromAToB, {"c.default.svc.cluster.local"});
+  EXPECT_THAT(result.hosts, ElementsAre("c.default.svc.cluster.local"));
+  EXPECT_THAT(result.config.backends, SizeIs(1));
+}
+
 TEST(ServicesInUse, ThatAreNotAreNoReasonForAWarning) {
   EXPECT_THAT(compile_using(services() + kRouteFromAToB, {}).findings, IsEmpty());
 }
