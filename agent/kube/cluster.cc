@@ -202,7 +202,7 @@ void Cluster::Impl::start() {
                                                    state.set_zone(zone == node.labels.end() ? "" : zone->second);
                                                  },
                                              .erase = [](const Name&) {}},
-                [] {})));
+                documents_change)));
   constexpr const char* kIstio = "networking.istio.io";
   const std::pair<const char*, const char*> policies[] = {{"virtualservices", "VirtualService"},
                                                           {"destinationrules", "DestinationRule"},

@@ -95,6 +95,20 @@ bool is_of_family(const EndpointSlice& slice, bool wants_v4) {
   return true;
 }
 
+// Those that are meant for clients at `place`, when all endpoints have such a hint and one of them is for it:
+// kube-proxy's rule.
+bool keep_hinted(std::set<const Endpoint*>& chosen, std::vector<std::string> Endpoint::* hints,
+                 const std::string& place) {
+  const auto is_hinted = [&](const Endpoint* endpoint) { return !(endpoint->*hints).empty(); };
+  const auto is_ours = [&](const Endpoint* endpoint) { return contains(endpoint->*hints, place); };
+  if (place.empty() || !std::all_of(chosen.begin(), chosen.end(), is_hinted) ||
+      std::none_of(chosen.begin(), chosen.end(), is_ours)) {
+    return false;
+  }
+  std::erase_if(chosen, [&](const Endpoint* endpoint) { return !is_ours(endpoint); });
+  return true;
+}
+
 std::set<const Endpoint*> usable(const std::vector<const EndpointSlice*>& slices, const Service& service,
                                  const NodePlace& place) {
   std::set<const Endpoint*> chosen;
@@ -111,12 +125,8 @@ std::set<const Endpoint*> usable(const std::vector<const EndpointSlice*>& slices
     std::erase_if(chosen, [&](const Endpoint* endpoint) { return endpoint->node != place.node; });
     return chosen;
   }
-  const auto is_hinted = [](const Endpoint* endpoint) { return !endpoint->for_zones.empty(); };
-  const auto is_ours = [&](const Endpoint* endpoint) { return contains(endpoint->for_zones, place.zone); };
-  if (!place.zone.empty() && std::all_of(chosen.begin(), chosen.end(), is_hinted) &&
-      std::any_of(chosen.begin(), chosen.end(), is_ours)) {
-    std::erase_if(chosen, [&](const Endpoint* endpoint) { return !is_ours(endpoint); });
-  }
+  if (keep_hinted(chosen, &Endpoint::for_nodes, place.node)) return chosen;
+  keep_hinted(chosen, &Endpoint::for_zones, place.zone);
   return chosen;
 }
 

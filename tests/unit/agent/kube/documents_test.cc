@@ -89,6 +89,13 @@ TEST(Documents, HintsChooseThisZoneIfAllHaveThemAndOneIsHere) {
   EXPECT_THAT(used({{in_zone("10.1.0.1", "z1")}, {in_zone("10.1.0.2", "z2")}}), ElementsAre("10.1.0.1"));
   EXPECT_THAT(used({{in_zone("10.1.0.1", "z1")}, {endpoint("10.1.0.2")}}), SizeIs(2));
   EXPECT_THAT(used({{in_zone("10.1.0.1", "z3")}, {in_zone("10.1.0.2", "z2")}}), SizeIs(2));
+  const auto on_node = [](const char* address, const char* node) {
+    Endpoint made = in_zone(address, "z1");
+    made.for_nodes = {node};
+    return made;
+  };
+  EXPECT_THAT(used({{on_node("10.1.0.1", "n1")}, {on_node("10.1.0.2", "n2")}}), ElementsAre("10.1.0.1"));
+  EXPECT_THAT(used({{on_node("10.1.0.1", "n3")}, {on_node("10.1.0.2", "n2")}}), SizeIs(2)) << "the zone decides";
 }
 
 TEST(Documents, AServiceMayBeTheNodesOwn) {

@@ -162,6 +162,26 @@ TEST_F(ReflectorStateTest, AKindThatDoesNotExistIsLookedForEveryTenSeconds) {
   EXPECT_EQ(state_.health(), Health::following);
 }
 
+TEST_F(ReflectorStateTest, AKindIsLookedForInItsOlderVersionsBeforeItIsAbsent) {
+  state_ = ReflectorState({.group = "networking.istio.io",
+                           .version = "v1",
+                           .plural = "virtualservices",
+                           .older_versions = {"v1beta1", "v1alpha3"}},
+                          8);
+  for (const char* next : {"v1beta1", "v1alpha3"}) {
+    EXPECT_EQ(fail(refused(404, "NotFound")), 0ms);
+    EXPECT_FALSE(state_.is_synced());
+    EXPECT_THAT(target(), HasSubstr(std::string("/networking.istio.io/") + next + "/"));
+  }
+  EXPECT_GE(fail(refused(404, "NotFound")), 5s);
+  EXPECT_EQ(state_.health(), Health::absent);
+  EXPECT_THAT(target(), HasSubstr("/v1/"));
+
+  EXPECT_EQ(fail(refused(404, "NotFound")), 0ms);
+  follow();
+  EXPECT_THAT(target(), HasSubstr("/v1beta1/virtualservices?watch"));
+}
+
 TEST_F(ReflectorStateTest, AKindThatGoesWhileItIsWatchedIsListedOnceMoreAtOnce) {
   follow();
   EXPECT_LE(fail(refused(404, "NotFound"), t0 + 60s), 100ms);
