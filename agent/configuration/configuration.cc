@@ -42,6 +42,8 @@ Result<> Configuration::load() {
   auto read = files_->read();
   if (!read) return tl::unexpected(read.error());
   store_.update(*read);
+  documents_ = store_.documents();
+  options_.apply_to(documents_.settings);
   if (!store_.has_errors()) {
     last_success_ = base::wall_now();
     return {};

@@ -29,7 +29,8 @@ class Configuration {
   Configuration(const Options& options, telemetry::IdentityTable& identities,
                 std::function<void(CalledServices::Hosts)> want);
 
-  // Reads the files for the first time. Errors in documents are all printed; Errc::invalid then.
+  // Reads the files for the first time; `settings` are those from then on. Errors in documents are all printed;
+  // Errc::invalid then.
   base::Result<> load();
   // Readable when files may have changed; take_changes() says whether they did.
   [[nodiscard]] int fd() const { return files_->fd(); }
