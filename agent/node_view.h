@@ -28,8 +28,11 @@ struct Instance {
   std::string cgroup;  // from the cgroup2 mount; empty for a trial's listener
   std::string ip;      // of a pod
   InstanceState state = InstanceState::pending;
-  std::string reason;   // why it is not redirected
-  Exclusions excluded;  // of a pod: what of it passes all the same
+  std::string reason;  // why it is not redirected
+  // Of a pod:
+  Exclusions excluded;  // what passes all the same
+  std::string runtime_class;
+  std::vector<std::string> running_containers;
   // Of a pod that has a network namespace of its own, once it is there.
   std::shared_ptr<const base::UniqueFd> network;
 

@@ -71,6 +71,13 @@ void ClusterState::add_pods(ClusterView& view) const {
       local.static_hash = hash->second;
     }
     local.workload = workload_name(pod.metadata);
+    local.runtime_class = pod.runtime_class;
+    for (const Container& container : pod.containers) {
+      const std::size_t scheme = container.id.find("://");
+      if (container.is_running && scheme != std::string::npos) {
+        local.running_containers.push_back(container.id.substr(scheme + 3));
+      }
+    }
     local.opt_in = decide_opt_in(facts(pod));
     if (local.opt_in.is_captured()) {
       const Labels labels = workload_labels(pod.metadata.labels);

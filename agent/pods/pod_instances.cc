@@ -21,6 +21,8 @@ std::vector<Instance> find_pod_instances(std::span<const LocalPod> pods, std::sp
     instance.workload = pod.workload;
     instance.ip = pod.ip;
     instance.excluded = pod.opt_in.excluded;
+    instance.runtime_class = pod.runtime_class;
+    instance.running_containers = pod.running_containers;
     const auto folder = folders.find(pod.static_hash.empty() ? pod.uid : pod.static_hash);
     if (folder != folders.end()) instance.cgroup = folder->second;
     if (!pod.opt_in.is_captured()) {

@@ -16,6 +16,8 @@ struct LocalPod {
   std::string workload;      // name
   std::size_t document = 0;  // of the workload, in Documents::workloads
   OptIn opt_in;
+  std::string runtime_class;                    // empty: the node's usual runtime
+  std::vector<std::string> running_containers;  // ids
 };
 
 // Which pods are where, and why those that are not captured are not: pure.

@@ -15,6 +15,7 @@
 
 #include "agent/datapath/cgroup_visit.h"
 #include "agent/pods/host_instances.h"
+#include "agent/pods/own_kernel.h"
 #include "agent/proxy_supervisor/listeners.h"
 #include "base/mounts.h"
 #include "bpf/abi.h"
@@ -118,6 +119,16 @@ void Redirection::unregister_listeners(std::span<const int> sockets) {
   std::erase_if(listeners_, [&](int each) { return std::find(sockets.begin(), sockets.end(), each) != sockets.end(); });
 }
 
+bool Redirection::runs_here(const Instance& instance, std::span<const std::string> below) const {
+  return !has_own_kernel(instance.running_containers, below, [this](const std::string& cgroup) {
+    std::ifstream events(cgroup2_ + cgroup + "/cgroup.events");
+    for (std::string line; std::getline(events, line);) {
+      if (line == "populated 1") return true;
+    }
+    return false;
+  });
+}
+
 bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std::string> cgroups) {
   std::map<std::string, FoundNetwork> found;
   std::set<std::string> missing;
@@ -136,8 +147,20 @@ bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std:
       if (cgroup.starts_with(instance.cgroup + "/")) now.containers.push_back(cgroup);
     }
     const auto known = found_networks_.find(instance.cgroup);
-    if (known != found_networks_.end() && known->second.containers == now.containers) {
-      now.network = known->second.network;
+    if (known != found_networks_.end()) {
+      now.has_run_here = known->second.has_run_here;
+      if (known->second.containers == now.containers) now.network = known->second.network;
+    }
+    // Containers of the node's usual runtime are not asked: what is known of one that has just ended is wrong for a
+    // moment.
+    if (!instance.runtime_class.empty() && !now.has_run_here && !instance.running_containers.empty()) {
+      now.has_run_here = runs_here(instance, now.containers);
+      if (!now.has_run_here) {
+        instance.state = InstanceState::skipped;
+        instance.reason = "its containers run on a kernel of their own (runtime class " + instance.runtime_class +
+                          "): their connections are not the node's to redirect";
+        continue;
+      }
     }
     if (!now.network && !now.containers.empty()) missing.insert(instance.cgroup);
   }

@@ -78,9 +78,11 @@ class Redirection {
   // What was found, as long as the pod has the same containers: a new sandbox has a new namespace.
   struct FoundNetwork {
     std::vector<std::string> containers;
+    bool has_run_here = false;  // some container of it, on the node's kernel
     std::shared_ptr<const base::UniqueFd> network;
   };
   std::map<std::string, FoundNetwork> found_networks_;  // by cgroup
+  [[nodiscard]] bool runs_here(const Instance& instance, std::span<const std::string> below) const;
   struct Attached {
     std::uint64_t id = 0;
     Exclusions excluded;
