@@ -1,184 +1,24 @@
 #!/usr/bin/python3
-"""Fairlead as a DaemonSet on a real node, for pods that know nothing of it.
+"""Every kind of pod is found, captured and let go.
 usage: pods_test.py FOLDER     with the three programs; in the environment: FAIRLEAD_CLUSTER_STATE of a running cluster"""
-import glob
-import json
+import calendar
 import os
 import re
+import shutil
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-KUBERNETES = os.path.join(HERE, "..", "..", "deploy", "kubernetes")
-CACHE = os.environ.get("FAIRLEAD_CLUSTER_CACHE",
-                       os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "fairlead-cluster"))
-NAMESPACE = "fairlead-system"
-SHOP = "shop"
-URL = "http://greeter:3000"
-LISTENER = r":3A99 0+:0000 0A "  # port 15001, listening, as /proc/net/tcp has it
-PROGRAMS = None
+import shop
+from shop import CAPTURED, PASSED, SHOP, URL, bash, container, curl, kubectl, pod, pod_spec, wait_for
 
-DOCUMENTS = """
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {fairlead.dev/mode: enabled}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: greeter, namespace: shop}
-spec: {selector: {app: greeter}, ports: [{name: http, port: 3000, targetPort: 8080}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: greeter, namespace: shop}
-spec:
-  hosts: [greeter]
-  http:
-  - match: [{uri: {prefix: /slow}}]
-    timeout: 300ms
-    route: [{destination: {host: greeter, subset: v2}}]
-  - route: [{destination: {host: greeter, subset: v1}}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: greeter, namespace: shop}
-spec:
-  host: greeter
-  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
-"""
+TOOLS = os.path.join(shop.HERE, "..", "..", "build", "tools", "usr", "sbin")  # where .ci/install-packages puts them
+GUARANTEED = {"limits": {"cpu": "100m", "memory": "64Mi"}}
+BURSTABLE = {"requests": {"cpu": "10m"}}
 
 
-def run(*command, stdin=None, check=True, seconds=120):
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr}{done.stdout}")
-    return done.stdout
-
-
-def script(name, *arguments, **options):
-    return run(os.path.join(HERE, name), *arguments, **options)
-
-
-def kubectl(*arguments, **options):
-    return script("kubectl", *arguments, **options)
-
-
-def wait_for(what, condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"no {what} within {seconds} s")
-        time.sleep(0.05)
-    return value
-
-
-def deployment(name, image, labels, replicas=1, command=None, environment=()):
-    container = {"name": "app", "image": image, "imagePullPolicy": "Never",
-                 "env": [{"name": key, "value": value} for key, value in environment]}
-    if command:
-        container["command"] = command
-    return json.dumps({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": SHOP},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": labels},
-                 "template": {"metadata": {"labels": labels},
-                              "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]}}}})
-
-
-def fairlead_pods():
-    return json.loads(kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=fairlead", "-o", "json"))["items"]
-
-
-def metrics():
-    """The page of the one agent that serves."""
-    address = [pod["status"]["podIP"] for pod in fairlead_pods()
-               if pod["status"].get("podIP") and "deletionTimestamp" not in pod["metadata"]][0]
-    return script("node", "curl", "-s", "-m", "5", f"http://{address}:15020/metrics")
-
-
-def process_of(program):
-    """Its number on this machine: of the newest process of the pod that serves. The proxy's parent is not it."""
-    uid = fairlead_pods()[0]["metadata"]["uid"]
-    found = []
-    for path in glob.glob("/proc/[0-9]*/cgroup"):
-        try:
-            with open(path, encoding="utf-8") as file:
-                is_ours = uid in file.read()
-            with open(os.path.join(os.path.dirname(path), "comm"), encoding="utf-8") as file:
-                if is_ours and file.read().strip() == program:
-                    found.append(int(path.split("/")[2]))
-        except OSError:
-            continue
-    return max(found)
-
-
-class Cluster(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        script("crds")
-        programs = [f"{PROGRAMS}/{name}:/usr/bin/{name}" for name in ("fairlead-agent", "fairlead-proxy", "fairlead")]
-        for tag in ("0.1.0", "next"):
-            script("image", "--libraries", f"localhost/fairlead:{tag}", *programs)
-        script("image", "localhost/greeter:test", f"{CACHE}/bin/greeter:/greeter")
-        script("image", "--libraries", "--entrypoint", "/bin/bash", "localhost/tools:test", "/bin/bash", "/bin/sleep",
-               "/usr/bin/curl", programs[2])
-        kubectl("apply", "-f", "-", stdin=DOCUMENTS)
-        for text in (deployment("greeter-v1", "localhost/greeter:test", {"app": "greeter", "version": "v1"}, replicas=2,
-                                environment=[("VERSION", "v1")]),
-                     deployment("greeter-v2", "localhost/greeter:test", {"app": "greeter", "version": "v2"},
-                                environment=[("VERSION", "v2"), ("DELAY", "2s")]),
-                     deployment("client", "localhost/tools:test", {"app": "client"}, command=["/bin/sleep", "infinity"])):
-            kubectl("apply", "-f", "-", stdin=text)
-        kubectl("apply", "-k", KUBERNETES)
-        for name in ("greeter-v1", "greeter-v2", "client"):
-            kubectl("-n", SHOP, "rollout", "status", "deployment/" + name, "--timeout=60s")
-        kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/fairlead", "--timeout=60s")
-        cls.client = kubectl("-n", SHOP, "get", "pods", "-l", "app=client", "-o",
-                             "jsonpath={.items[0].metadata.name}")
-
-    @classmethod
-    def tearDownClass(cls):
-        kubectl("delete", "-k", KUBERNETES, "--ignore-not-found", "--wait", check=False)
-        kubectl("delete", "namespace", SHOP, "--wait=false", check=False)
-
-    def ask(self, path="/"):
-        """(status, body) as the client's curl sees it."""
-        out = kubectl("-n", SHOP, "exec", self.client, "--", "curl", "-s", "-m", "10", "-w", "\n%{http_code}",
-                      URL + path)
-        body, _, status = out.rpartition("\n")
-        return int(status), body
-
-    def sockets(self):
-        """Of the client's network namespace."""
-        return kubectl("-n", SHOP, "exec", self.client, "--", "bash", "-c", 'echo "$(</proc/net/tcp) $(</proc/net/tcp6)"')
-
-    def is_captured(self):
-        return self.ask("/slow")[0] == 504
-
-    def under_load(self, action, seconds=6):
-        """What `fairlead load` in the client's pod says of the time around `action`."""
-        output = []
-        thread = threading.Thread(target=lambda: output.append(
-            kubectl("-n", SHOP, "exec", self.client, "--", "fairlead", "load", "-c", "8", "-qps", "200", "-t",
-                    f"{seconds}s", URL + "/")))
-        before = self.requests()
-        thread.start()
-        wait_for("requests", lambda: self.requests() > before)
-        action()
-        thread.join()
-        return re.findall(r"^Code .*", output[0], re.M)
-
-    @staticmethod
-    def requests():
-        return sum(int(value) for value in re.findall(r'^fairlead_pod_requests_total{.*} (\d+)$', metrics(), re.M))
-
-    def assert_all_answered(self, codes):
-        self.assertEqual(len(codes), 1, codes)
-        self.assertRegex(codes[0], r"^Code 200 : \d+ \(100\.0 %\)$")
+class Pods(shop.Shop):
 
     def test_policies_hold_and_rows_name_the_pod(self):
         status, body = self.ask("/slow")
@@ -186,7 +26,7 @@ class Cluster(unittest.TestCase):
         status, body = self.ask()
         self.assertEqual(status, 200)
         self.assertRegex(body, r"^v1 greeter-v1-")
-        page = wait_for("rows", lambda: page if 'response_code="504"' in (page := metrics()) else None)
+        page = wait_for("rows", lambda: page if 'response_code="504"' in (page := shop.metrics()) else None)
         self.assertIn(f'fairlead_pod_requests_total{{source_namespace="{SHOP}",source_pod="{self.client}",'
                       'destination_service="greeter.shop.svc.cluster.local",response_code="504",response_flags="UT"}',
                       page)
@@ -198,79 +38,169 @@ class Cluster(unittest.TestCase):
             self.assertIn(label, row)
         self.assertRegex(page, r'fairlead_endpoint_attempts_total{[^}]*destination_pod="greeter-v1-')
 
-    def test_opting_out_and_in_is_in_force_within_a_second(self):
-        self.assertTrue(self.is_captured())
-        kubectl("label", "namespace", SHOP, "fairlead.dev/mode-")
-        wait_for("traffic that passes", lambda: 'fairlead_pods{state="redirected"} 0' in metrics(), 1)
-        self.assertEqual(self.ask("/slow")[0], 200)
-        kubectl("label", "namespace", SHOP, "fairlead.dev/mode=enabled")
-        wait_for("captured pods", lambda: 'fairlead_pods{state="redirected"} 4' in metrics(), 1)
-        self.assertTrue(self.is_captured())
+    def test_pods_of_every_class_are_captured_before_their_first_connection(self):
+        """And how long before: from the agent's log and the time at which the pod's program began."""
+        script = bash(f'echo "$EPOCHREALTIME"; {" ".join(curl())}')
+        classes = {"best-effort": {}, "burstable": {"resources": BURSTABLE}, "guaranteed": {"resources": GUARANTEED}}
+        written = self.run_to_end(*(pod("hasty-" + name, pod_spec(container(command=script, **more)))
+                                    for name, more in classes.items()))
+        margins = []
+        for name, text in zip(classes, written):
+            began, status = text.split()
+            self.assertEqual(status, CAPTURED, name)
+            found = shop.get("pod", "hasty-" + name)
+            self.assertEqual(found["status"]["qosClass"].lower(), name.replace("-", ""))
+            margins.append(float(began) - self.captured_at(found["metadata"]["uid"]))
+        self.assertGreater(min(margins), 0)
+        print("captured", " ".join(f"{margin * 1000:.0f}" for margin in margins),
+              "ms before the pod's program began", file=sys.stderr)
 
-    def test_a_pod_is_captured_before_its_first_connection(self):
-        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod", "hasty", "--wait=false")
-        container = {"name": "app", "image": "localhost/tools:test", "imagePullPolicy": "Never",
-                     "command": ["/usr/bin/curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}",
-                                 URL + "/slow"]}
-        kubectl("apply", "-f", "-", stdin=json.dumps({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hasty", "namespace": SHOP},
-            "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [container]}}))
-        wait_for("end of the pod", lambda: kubectl("-n", SHOP, "get", "pod", "hasty", "-o",
-                                                   "jsonpath={.status.phase}") == "Succeeded")
-        self.assertEqual(kubectl("-n", SHOP, "logs", "hasty"), "504")
+    @staticmethod
+    def captured_at(uid):
+        """Seconds since 1970, by the agent's log."""
+        line = next(each for each in shop.agent_log().splitlines() if uid in each and "is redirected" in each)
+        moment, fraction = re.match(r"(\S+)\.(\d+)Z", line).groups()
+        parsed = time.strptime(moment + " UTC", "%Y-%m-%dT%H:%M:%S %Z")
+        return calendar.timegm(parsed) + float("0." + fraction)
 
-    def test_no_connection_is_refused_when_the_proxy_is_killed(self):
-        codes = self.under_load(lambda: os.kill(process_of("fairlead-proxy"), 9))
-        answered = sum(int(count) for count in re.findall(r"Code 200 : (\d+)", " ".join(codes)))
-        lost = sum(int(count) for count in re.findall(r"Code +-1 : (\d+)", " ".join(codes)))
-        self.assertGreater(answered, 1000)
-        self.assertLessEqual(lost, 8, "only what the proxy had in its hands")
-        self.assertTrue(self.is_captured())
+    def test_every_container_of_a_pod_is_captured(self):
+        """Init containers, native sidecars, several containers that see each other's processes, one that comes later."""
+        once = bash(f"{' '.join(curl())}; echo")
+        forever = bash(f"{' '.join(curl())}; echo; exec sleep infinity")
+        spec = pod_spec(container("one", command=forever), container("two", command=forever),
+                        initContainers=[container("init", command=once),
+                                        container("sidecar", command=forever, restartPolicy="Always")],
+                        shareProcessNamespace=True)
+        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod", "many", "--wait=false")
+        shop.apply(pod("many", spec))
+        kubectl("-n", SHOP, "wait", "--for=condition=Ready", "--timeout=60s", "pod/many")
+        kubectl("-n", SHOP, "debug", "many", "--image", shop.TOOLS, "--image-pull-policy", "Never", "-c", "later",
+                "--target", "one", "--profile", "general", "--", *once)
+        for name in ("init", "sidecar", "one", "two", "later"):
+            with self.subTest(name):
+                self.assertEqual(wait_for("answer", lambda name=name: kubectl(
+                    "-n", SHOP, "logs", "many", "-c", name, check=False).strip()), CAPTURED)
 
-    def test_requests_go_on_when_the_agent_is_killed(self):
-        self.assert_all_answered(self.under_load(lambda: os.kill(process_of("fairlead-agent"), 9)))
-        wait_for("ready pod", lambda: all(each["ready"] for each in fairlead_pods()[0]["status"]["containerStatuses"]))
-        self.assertTrue(self.is_captured())
+    def test_a_pod_whose_sandbox_is_made_again_is_captured_in_its_new_network(self):
+        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod", "phoenix", "--wait=false")
+        shop.apply(pod("phoenix", pod_spec()))
+        kubectl("-n", SHOP, "wait", "--for=condition=Ready", "--timeout=60s", "pod/phoenix")
+        before = shop.get("pod", "phoenix")
+        self.assertEqual(shop.answer("phoenix"), CAPTURED)
+        listeners = self.captured_networks()
+        os.kill(shop.processes_of(before["metadata"]["uid"], "pause")[0], 9)
 
-    def test_no_request_fails_during_a_rolling_update(self):
-        def update():
-            kubectl("-n", NAMESPACE, "set", "image", "daemonset/fairlead", "agent=localhost/fairlead:next",
-                    "proxy=localhost/fairlead:next")
-            kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/fairlead", "--timeout=60s")
-        self.assert_all_answered(self.under_load(update, seconds=10))
-        wait_for("end of the old pod", lambda: len(fairlead_pods()) == 1)
-        self.assertTrue(self.is_captured())
+        def is_back():
+            now = shop.get("pod", "phoenix")["status"]
+            return (now.get("podIP") not in (None, before["status"]["podIP"]) and
+                    all(each["ready"] for each in now["containerStatuses"]))
+        wait_for("new sandbox", is_back, 60)
+        wait_for("capture", lambda: shop.answer("phoenix") == CAPTURED, 5)
+        self.assertEqual(self.captured_networks(), listeners)
 
-    def test_another_installation_on_the_node_is_refused(self):
-        before = fairlead_pods()[0]["metadata"]["uid"]
-        self.addCleanup(kubectl, "-n", NAMESPACE, "delete", "daemonset", "other", "--wait")
-        other = json.loads(kubectl("-n", NAMESPACE, "get", "daemonset", "fairlead", "-o", "json"))
-        other["metadata"] = {"name": "other", "namespace": NAMESPACE}
-        other["spec"]["selector"] = {"matchLabels": {"app": "other"}}
-        other["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
-        arguments = other["spec"]["template"]["spec"]["containers"][0]["args"]
-        arguments[arguments.index("--owner=$(POD_NAMESPACE)/fairlead")] = "--owner=$(POD_NAMESPACE)/other"
-        kubectl("apply", "-f", "-", stdin=json.dumps(other))
+    @staticmethod
+    def captured_networks():
+        """How many network namespaces of pods the agent holds."""
+        agent = shop.fairlead_process("fairlead-agent")
+        return len({os.readlink(f"/proc/{agent}/fd/{each}") for each in os.listdir(f"/proc/{agent}/fd")
+                    if os.readlink(f"/proc/{agent}/fd/{each}").startswith("net:")})
 
-        def said():
-            return kubectl("-n", NAMESPACE, "logs", "-l", "app=other", "-c", "agent", "--tail=-1", check=False)
-        wait_for("refusal", lambda: "this node is served by an agent of fairlead-system/fairlead" in said())
-        self.assertEqual(fairlead_pods()[0]["metadata"]["uid"], before)
-        self.assertTrue(self.is_captured())
+    def test_pods_that_vanish_leave_nothing(self):
+        names = [f"brief-{i}" for i in range(6)]
+        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod", *names, "--ignore-not-found", "--wait=false", check=False)
+        before = self.captured_networks()
+        for _ in range(2):
+            shop.apply(*(pod(name, pod_spec()) for name in names))
+            # Some are running by then, others have hardly begun.
+            kubectl("-n", SHOP, "wait", "--for=condition=Ready", "--timeout=60s", "pod/" + names[0])
+            kubectl("-n", SHOP, "delete", "pod", *names, "--force", "--grace-period=0", "--wait")
+        wait_for("end of their capture", lambda: 'fairlead_pods{state="redirected"} 4' in shop.metrics())
+        self.assertIn('fairlead_pods{state="error"} 0', shop.metrics())
+        wait_for("end of their networks", lambda: self.captured_networks() == before)
+        links = shop.script("node", *bash("echo /sys/fs/bpf/fairlead/v*/links/*")).split()
+        self.assertEqual(len(links), 4)
+        self.assertEqual(self.answer(), CAPTURED)
 
-    def test_uninstalling_leaves_nothing_and_fails_nothing(self):
-        self.addCleanup(kubectl, "-n", NAMESPACE, "rollout", "status", "daemonset/fairlead", "--timeout=60s")
-        self.addCleanup(kubectl, "apply", "-k", KUBERNETES)
-        self.assertRegex(self.sockets(), LISTENER)
-        codes = self.under_load(lambda: kubectl("-n", NAMESPACE, "delete", "daemonset", "fairlead", "--wait"))
-        self.assert_all_answered(codes)
-        wait_for("end of the pod", lambda: not fairlead_pods())
-        self.assertEqual(self.ask("/slow")[0], 200)
-        self.assertNotIn("fairlead", script("node", "ls", "/sys/fs/bpf"))
-        self.assertEqual(glob.glob("/sys/fs/cgroup/unified/fairlead") + glob.glob("/sys/fs/cgroup/fairlead"), [])
-        self.assertNotRegex(self.sockets(), LISTENER)
+    # --- programs that nobody here wrote ---
+
+    def test_nginx_serves_captured_clients(self):
+        files = {"nginx.conf": "daemon off; user root; error_log stderr; pid /tmp/nginx.pid; events {}\n"
+                               "http { access_log off; server { listen 8080; return 200 nginx; } }\n"}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            for needed in ("var/log/nginx", "var/lib/nginx", "tmp", "etc"):
+                os.makedirs(os.path.join(folder, needed))
+                with open(os.path.join(folder, needed, ".keep"), "w", encoding="utf-8"):
+                    pass
+            with open(os.path.join(folder, "etc", "passwd"), "w", encoding="utf-8") as file:
+                file.write("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+            with open(os.path.join(folder, "etc", "group"), "w", encoding="utf-8") as file:
+                file.write("root:x:0:\nnogroup:x:65534:\n")
+            program = shutil.which("nginx", path=f"/usr/sbin:{TOOLS}")
+            shop.script("image", "--libraries", "--entrypoint", "/usr/sbin/nginx", "localhost/nginx:test",
+                        program + ":/usr/sbin/nginx", f"{folder}:/")
+        labels = {"app": "nginx"}
+        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod/nginx", "service/nginx", "virtualservice/nginx", "--wait=false")
+        shop.apply(pod("nginx", pod_spec(container(image="localhost/nginx:test",
+                                                   command=["/usr/sbin/nginx", "-c", "/nginx.conf"])), labels=labels),
+                   shop.service("nginx", labels, [{"name": "http", "port": 80, "targetPort": 8080}]),
+                   shop.virtual_service("nginx", ["nginx"], [shop.marks("nginx", uri={"prefix": "/marked"}),
+                                                             {"route": [{"destination": {"host": "nginx"}}]}]))
+        kubectl("-n", SHOP, "wait", "--for=condition=Ready", "--timeout=60s", "pod/nginx")
+        wait_for("policy", lambda: self.answer("http://nginx/marked") == CAPTURED)
+        self.assertEqual(shop.execute(self.client, "curl", "-s", "-m", "10", "http://nginx/"), "nginx")
+
+    def test_a_go_client_is_captured(self):
+        command = ["/greeter", URL + "/marked"]
+        self.assertEqual(self.run_to_end(pod("go", pod_spec(container(image=shop.GREETER, command=command))))[0].strip(),
+                         CAPTURED)
+
+    def test_a_python_client_is_captured(self):
+        python = os.path.realpath("/usr/bin/python3")
+        version = os.path.basename(python)
+        shop.script("image", "--libraries", "--entrypoint", python, "localhost/python:test", python,
+                    f"/usr/lib/{version}:/usr/lib/{version}")
+        text = ("import urllib.request, urllib.error\n"
+                "try:\n    print(urllib.request.urlopen('%s/marked').status)\n"
+                "except urllib.error.HTTPError as error:\n    print(error.code)\n" % URL)
+        written = self.run_to_end(pod("python", pod_spec(container(image="localhost/python:test",
+                                                                   command=[python, "-c", text]))))
+        self.assertEqual(written[0].strip(), CAPTURED)
+
+    def test_a_jvm_client_is_captured(self):
+        """Its sockets are IPv6 ones that connect to mapped addresses; both its clients."""
+        java_home = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("javac"))))
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "Client.java"), "w", encoding="utf-8") as file:
+                file.write("""
+import java.net.*;
+import java.net.http.*;
+public class Client {
+  public static void main(String[] urls) throws Exception {
+    URI uri = URI.create(urls[0]);
+    System.out.println(((HttpURLConnection) uri.toURL().openConnection()).getResponseCode());
+    var request = HttpRequest.newBuilder(uri).version(HttpClient.Version.HTTP_1_1).build();
+    System.out.println(HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.discarding()).statusCode());
+  }
+}
+""")
+            subprocess.run(["javac", "-d", folder, os.path.join(folder, "Client.java")], check=True)
+            runtime = os.path.join(folder, "runtime")
+            subprocess.run([os.path.join(java_home, "bin", "jlink"), "--add-modules", "java.base,java.net.http",
+                            "--strip-debug", "--no-header-files", "--no-man-pages", "--output", runtime], check=True)
+            shop.script("image", "--libraries", "--entrypoint", "/jvm/bin/java", "localhost/jvm:test", f"{runtime}:/jvm",
+                        f"{folder}/Client.class:/Client.class")
+        command = ["/jvm/bin/java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", "/", "Client", URL + "/marked"]
+        written = self.run_to_end(pod("jvm", pod_spec(container(image="localhost/jvm:test", command=command))))
+        self.assertEqual(written[0].split(), [CAPTURED, CAPTURED])
+
+    def test_a_shell_without_any_library_is_captured(self):
+        session = shop.Session(self.client)
+        self.addCleanup(session.close)
+        self.assertEqual([session.ask(), session.ask("/"), session.ask()], [CAPTURED, PASSED, CAPTURED])
 
 
 if __name__ == "__main__":
-    PROGRAMS = sys.argv.pop(1)
-    unittest.main(verbosity=2)
+    shop.main()

@@ -1,4 +1,5 @@
-// A service that says which version and pod answered. VERSION and DELAY (1.5s) are in its environment.
+// A service that says which version and pod answered. VERSION and DELAY (1.5s) are in its environment. With a URL as
+// argument: a client that says the status of the answer.
 package main
 
 import (
@@ -10,6 +11,14 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		response, err := http.Get(os.Args[1])
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(response.StatusCode)
+		return
+	}
 	pod, err := os.Hostname()
 	if err != nil {
 		log.Fatal(err)
