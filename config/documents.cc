@@ -71,6 +71,15 @@ std::string DocumentId::to_string() const {
   return kind + " " + name_space + "/" + name;
 }
 
+std::string describe(const Origin& origin, const DocumentId& document) {
+  std::string text;
+  if (origin.line != 0) text = origin.file + ":" + std::to_string(origin.line) + " ";
+  text += document.to_string();
+  const std::string_view path = origin.path;
+  if (!path.empty()) text += " " + std::string(path.starts_with("spec.") ? path.substr(5) : path);
+  return text;
+}
+
 std::optional<std::string_view> selected_cgroup(const WorkloadSelector& selector, std::string_view cgroup_path) {
   const auto path = segments(cgroup_path);
   std::size_t length = 0;

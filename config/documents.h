@@ -36,6 +36,10 @@ struct Origin {
   std::string path;  // within the document
 };
 
+// "policies/greeter.yaml:12 VirtualService default/greeter-service http[0]"; without file and line for an object of a
+// cluster.
+std::string describe(const Origin& origin, const DocumentId& document);
+
 struct Metadata {
   std::string name;
   std::string name_space;

@@ -13,8 +13,8 @@
 namespace config {
 namespace {
 
-// Collects the backends of all route tables. Viewers with the same policy share one; limits are kept for each source
-// anyway.
+// Collects the backends of all route tables. Viewers with the same policy of the same documents share one; limits are
+// kept for each source anyway.
 class Backends {
  public:
   Backends(const Documents& documents, const Registry& registry, std::vector<Backend>& backends)
@@ -35,9 +35,11 @@ class Backends {
 
     const Labels& labels = subset == nullptr ? kNoLabels : subset->labels;
     const BackendPolicy policy = rules.policy(port, subset, documents_.settings.semantics);
+    std::string origin = rules.origin(subset);
     auto& known = known_[std::tuple(*service, port, subset_name)];
     for (const Known& candidate : known) {
-      if (candidate.labels == labels && backends_[candidate.backend].policy == policy) return candidate.backend;
+      const Backend& made = backends_[candidate.backend];
+      if (candidate.labels == labels && made.policy == policy && made.origin == origin) return candidate.backend;
     }
     Backend backend;
     backend.name = "outbound|" + std::to_string(port) + "|" + subset_name + "|" + host;
@@ -46,6 +48,7 @@ class Backends {
     backend.subset = subset_name;
     backend.endpoints = registry_.endpoints(entry, *declared, labels);
     backend.policy = policy;
+    backend.origin = std::move(origin);
     const auto index = static_cast<std::uint32_t>(backends_.size());
     backends_.push_back(std::move(backend));
     known.push_back({labels, index});

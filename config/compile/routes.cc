@@ -24,14 +24,6 @@ std::string path_pattern(const RouteMatch& match) {
   return "/*";
 }
 
-std::string describe(const VirtualService& service, const HttpRule& rule) {
-  std::string path = rule.origin.path;
-  if (path.starts_with("spec.")) path.erase(0, 5);
-  const std::string line = rule.origin.line == 0 ? "" : ":" + std::to_string(rule.origin.line);
-  return rule.origin.file + line + " VirtualService " + service.metadata.name_space + "/" + service.metadata.name +
-         " " + path;
-}
-
 bool matches_viewer(const HttpMatch& match, const Viewer& viewer) {
   // As istiod does it: a list of gateways that names the mesh leaves the source out of the question.
   if (!match.gateways.empty()) {
@@ -220,7 +212,7 @@ class TableBuilder {
     const std::string target = is_single ? rule.destinations.front().host : service.metadata.name;
     const std::uint16_t target_port = is_single ? destination_port(rule.destinations.front(), port) : port;
     route.decorator_operation = target + ":" + std::to_string(target_port) + path_pattern(route.match);
-    route.origin = describe(service, rule);
+    route.origin = describe(rule.origin, {"VirtualService", service.metadata.name_space, service.metadata.name});
     return route;
   }
 

@@ -142,6 +142,21 @@ BackendPolicy HostRules::policy(std::uint16_t port, const Subset* subset, Semant
   return result;
 }
 
+std::string HostRules::origin(const Subset* subset) const {
+  std::string text;
+  const TrafficPolicy* const top = top_policy();
+  for (const DestinationRule* rule : rules_) {
+    const bool has_subset =
+        std::any_of(rule->subsets.begin(), rule->subsets.end(), [&](const Subset& each) { return &each == subset; });
+    const bool has_top = rule->policy && &*rule->policy == top;
+    if (!has_subset && !has_top) continue;
+    if (!text.empty()) text += ", ";
+    const DocumentId id{"DestinationRule", rule->metadata.name_space, rule->metadata.name};
+    text += describe(has_subset ? subset->origin : rule->metadata.origin, id);
+  }
+  return text;
+}
+
 HostRules find_rules(const Documents& documents, const Viewer& viewer, std::string_view host,
                      std::string_view service_namespace) {
   const std::string& root = documents.settings.root_namespace;

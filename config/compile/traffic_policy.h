@@ -26,6 +26,8 @@ class HostRules {
   [[nodiscard]] const TrafficPolicy* top_policy() const;
   // Inheritance and the profile applied (SEMANTICS 2.4, and its table of profiles).
   [[nodiscard]] BackendPolicy policy(std::uint16_t port, const Subset* subset, Semantics semantics) const;
+  // The documents that policy() and find_subset() took it from: "a.yaml:3 DestinationRule shop/greeter subsets[0]".
+  [[nodiscard]] std::string origin(const Subset* subset) const;
 
  private:
   std::vector<const DestinationRule*> rules_;  // of one host and namespace; the first one's policy counts

@@ -84,6 +84,14 @@ void read_retry_on(const Node& node, RetrySettings& settings, Report& report) {
 
 std::span<const Field> retry_fields() { return kRetries; }
 
+std::vector<std::string_view> retry_on_words(std::uint32_t bits) {
+  std::vector<std::string_view> words;
+  for (const Word& word : kWords) {
+    if ((bits & word.bit) != 0) words.push_back(word.name);
+  }
+  return words;
+}
+
 RetrySettings read_retries(const Node& node, Report& report) {
   RetrySettings settings;
   settings.attempts = static_cast<std::uint32_t>(node["attempts"].integer());

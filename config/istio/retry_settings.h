@@ -1,6 +1,8 @@
 #pragma once
 
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "config/istio/common.h"
 
@@ -10,5 +12,8 @@ namespace config::istio {
 std::span<const Field> retry_fields();
 // REQUIRES: `node` was checked against retry_fields().
 RetrySettings read_retries(const Node& node, Report& report);
+
+// Bits of RetryOn as they are written.
+std::vector<std::string_view> retry_on_words(std::uint32_t bits);
 
 }  // namespace config::istio

@@ -64,6 +64,7 @@ struct Backend {
   std::string subset;
   std::vector<Endpoint> endpoints;
   BackendPolicy policy;
+  std::string origin;  // as Route::origin, of the DestinationRules; empty: there is none. For the agent's pages alone
   bool operator==(const Backend&) const = default;
 };
 

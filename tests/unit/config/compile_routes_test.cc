@@ -401,5 +401,28 @@ TEST(Retries, OfARuleReplaceTheNodesDefault) {
   EXPECT_EQ(routes[1].retry.retry_on, kRetryOnReset);
 }
 
+// A subset is told by its own place in the document, a rule without one by its document.
+TEST(Backends, SayWhichDestinationRulesTheirPolicyComesFrom) {
+  const std::string documents = kGreeter + kClient + test::destination_rule(test::kSubsets) +
+                                virtual_service(
+                                    "- match: [{uri: {prefix: /v1}}]\n"
+                                    "  route: [{destination: {host: greeter-service, subset: v1}}]\n" +
+                                    kOnlyToGreeter);
+  const NodeConfig config = compile_text(documents).config;
+  const Backend* const subset = test::find_backend(config, "outbound|3000|v1|" + std::string(kHost));
+  ASSERT_NE(subset, nullptr);
+  EXPECT_THAT(subset->origin, ::testing::StartsWith("test.yaml:"));
+  EXPECT_THAT(subset->origin, HasSubstr(" DestinationRule default/greeter-service subsets[0]"));
+  const Backend* const whole = test::find_backend(config, "outbound|3000||" + std::string(kHost));
+  ASSERT_NE(whole, nullptr);
+  EXPECT_EQ(whole->origin, "") << "the rule says nothing about all endpoints";
+}
+
+TEST(Describe, LeavesFileAndLineOutForObjectsOfACluster) {
+  const DocumentId id{"VirtualService", "shop", "web"};
+  EXPECT_EQ(describe({"kubernetes", 0, 0, "spec.http[0]"}, id), "VirtualService shop/web http[0]");
+  EXPECT_EQ(describe({"a.yaml", 3, 1, ""}, id), "a.yaml:3 VirtualService shop/web");
+}
+
 }  // namespace
 }  // namespace config
