@@ -296,7 +296,13 @@ Result<> Agent::start_admin() {
 }
 
 void Agent::answer_admin(std::function<void(admin::Snapshot)> answer) {
-  admin::Snapshot snapshot{.view = view(), .backends = {}, .verdicts = {}, .maps = {}, .programs = {}, .tcp = {}};
+  admin::Snapshot snapshot{.view = view(),
+                           .taken_at = base::wall_now(),
+                           .backends = {},
+                           .verdicts = {},
+                           .maps = {},
+                           .programs = {},
+                           .tcp = {}};
   if (redirection_) {
     if (auto verdicts = redirection_->datapath().verdicts()) snapshot.verdicts = std::move(*verdicts);
     snapshot.maps = redirection_->datapath().map_use();

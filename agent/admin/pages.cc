@@ -1,14 +1,13 @@
 #include "agent/admin/pages.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <map>
-#include <set>
 
+#include "agent/admin/common.h"
 #include "base/build_info.h"
 #include "bpf/abi.h"
 
@@ -16,187 +15,6 @@ namespace agent::admin {
 namespace {
 
 namespace json = boost::json;
-
-std::string_view to_string(config::Semantics semantics) {
-  return semantics == config::Semantics::legacy ? "legacy" : "istio";
-}
-
-std::string_view to_string(config::LoadBalancer load_balancer) {
-  switch (load_balancer) {
-    case config::LoadBalancer::least_request:
-      return "LEAST_REQUEST";
-    case config::LoadBalancer::round_robin:
-      return "ROUND_ROBIN";
-    case config::LoadBalancer::random:
-      return "RANDOM";
-  }
-  return "";
-}
-
-json::value limit(std::uint32_t value) {
-  return value == config::ConnectionPoolPolicy::kUnlimited ? json::value(nullptr) : json::value(value);
-}
-
-// Those of a document that does not even say its name are known by their file.
-json::array findings_of(const NodeView& view, const std::string& document, const std::string& file) {
-  json::array all;
-  for (const config::Finding& finding : view.findings) {
-    if (finding.document != document || (document.empty() && finding.file != file)) continue;
-    all.push_back({{"severity", config::to_string(finding.severity)},
-                   {"code", finding.code},
-                   {"file", finding.file},
-                   {"line", finding.line},
-                   {"column", finding.column},
-                   {"path", finding.path},
-                   {"message", finding.message}});
-  }
-  return all;
-}
-
-json::array policies(const NodeView& view) {
-  json::array all;
-  std::set<std::string> told;  // files of nameless documents: the first one has the findings of all
-  for (const config::DocumentStatus& document : view.documents) {
-    const bool is_nameless = document.id.name.empty();
-    const bool is_told = is_nameless && !told.insert(document.file).second;
-    const std::string name = is_nameless ? "" : document.id.to_string();
-    all.push_back({{"kind", document.id.kind},
-                   {"namespace", document.id.name_space},
-                   {"name", document.id.name},
-                   {"file", document.file},
-                   {"state", config::to_string(document.state)},
-                   {"in_force", document.is_in_force},
-                   {"findings", is_told ? json::array() : findings_of(view, name, document.file)}});
-  }
-  return all;
-}
-
-// Of the API server: as of when what is known is.
-json::array watches(const NodeView& view) {
-  json::array all;
-  for (const kube::WatchStatus& watch : view.watches) {
-    const auto since = watch.last_contact.value_or(base::WallTime()).time_since_epoch();
-    const double seconds = std::chrono::duration<double>(since).count();
-    all.push_back({{"resource", watch.resource},
-                   {"synced", watch.is_synced},
-                   {"error", watch.error},
-                   {"last_contact", watch.last_contact ? json::value(seconds) : nullptr},
-                   {"lists", watch.lists},
-                   {"failures", watch.failures},
-                   {"bytes_received", watch.bytes_received}});
-  }
-  return all;
-}
-
-json::array services(const config::NodeConfig& config) {
-  json::array all;
-  for (const config::Service& service : config.services) {
-    json::array vips, ports;
-    for (const base::IpAddress& vip : service.vips) vips.emplace_back(vip.to_string());
-    for (const config::ServicePort& port : service.ports) {
-      ports.push_back({{"number", port.number},
-                       {"name", port.name},
-                       {"protocol", port.protocol == config::Protocol::http ? "http" : "tcp"}});
-    }
-    all.push_back({{"host", service.host},
-                   {"name", service.name},
-                   {"namespace", service.name_space},
-                   {"vips", std::move(vips)},
-                   {"ports", std::move(ports)}});
-  }
-  return all;
-}
-
-json::array workloads(const NodeView& view) {
-  json::array all;
-  for (const config::Workload& workload : view.config->workloads) {
-    json::array instances;
-    for (const Instance& instance : view.instances) {
-      if (instance.workload != workload.name || instance.pod.name_space != workload.name_space) continue;
-      // Until the proxy enforces something, connections pass.
-      const bool is_waiting = instance.state == InstanceState::redirected && view.proxy_generation == 0;
-      const auto state = is_waiting ? InstanceState::pending : instance.state;
-      instances.push_back({{"name", instance.pod.name},
-                           {"cgroup", instance.cgroup},
-                           {"state", telemetry::kPodStateNames[static_cast<std::size_t>(state)]},
-                           {"reason", is_waiting ? "the proxy is not ready" : instance.reason}});
-    }
-    json::object labels;
-    for (const auto& [name, value] : workload.labels) labels[name] = value;
-    all.push_back({{"namespace", workload.name_space},
-                   {"name", workload.name},
-                   {"labels", std::move(labels)},
-                   {"route_table", workload.route_table},
-                   {"instances", std::move(instances)}});
-  }
-  return all;
-}
-
-json::object route(const config::NodeConfig& config, const config::Route& route) {
-  json::array destinations;
-  for (const config::Destination& destination : route.destinations) {
-    const bool is_known = destination.backend < config.backends.size();
-    destinations.push_back({{"backend", is_known ? json::value(config.backends[destination.backend].name) : nullptr},
-                            {"weight", destination.weight}});
-  }
-  json::object all{{"name", route.name}, {"from", route.origin}, {"destinations", std::move(destinations)}};
-  all["timeout_ms"] = route.timeout ? json::value(route.timeout->count()) : nullptr;
-  all["retries"] = {{"attempts", route.retry.max_retries},
-                    {"per_try_timeout_ms",
-                     route.retry.per_try_timeout ? json::value(route.retry.per_try_timeout->count()) : nullptr}};
-  return all;
-}
-
-json::array route_tables(const config::NodeConfig& config) {
-  json::array all;
-  for (const config::RouteTable& table : config.route_tables) {
-    json::array hosts;
-    for (const config::PortRoutes& port : table.ports) {
-      for (const config::VirtualHost& host : port.virtual_hosts) {
-        json::array domains(host.domains.begin(), host.domains.end()), routes;
-        for (const config::Route& each : host.routes) routes.emplace_back(route(config, each));
-        hosts.push_back(
-            {{"port", port.port}, {"name", host.name}, {"domains", std::move(domains)}, {"routes", std::move(routes)}});
-      }
-    }
-    const bool allows_any = table.unknown_hosts == config::UnknownHostPolicy::allow_any;
-    all.push_back({{"virtual_hosts", std::move(hosts)}, {"unknown_hosts", allows_any ? "ALLOW_ANY" : "REGISTRY_ONLY"}});
-  }
-  return all;
-}
-
-json::array backends(const config::NodeConfig& config) {
-  json::array all;
-  for (const config::Backend& backend : config.backends) {
-    json::array endpoints;
-    for (const config::Endpoint& endpoint : backend.endpoints) {
-      endpoints.push_back({{"address", endpoint.address.to_string()},
-                           {"workload", endpoint.identity.workload},
-                           {"version", endpoint.identity.version},
-                           {"weight", endpoint.weight}});
-    }
-    const config::ConnectionPoolPolicy& pool = backend.policy.connection_pool;
-    json::value outlier = nullptr;
-    if (const auto& policy = backend.policy.outlier) {
-      outlier = {{"consecutive_5xx", policy->consecutive_5xx},
-                 {"consecutive_gateway", policy->consecutive_gateway},
-                 {"interval_ms", policy->interval.count()},
-                 {"base_ejection_time_ms", policy->base_ejection_time.count()},
-                 {"max_ejection_percent", policy->max_ejection_percent},
-                 {"min_health_percent", policy->min_health_percent}};
-    }
-    all.push_back({{"name", backend.name},
-                   {"load_balancer", to_string(backend.policy.load_balancer)},
-                   {"limits",
-                    {{"connections", limit(pool.max_connections)},
-                     {"pending", limit(pool.max_pending_requests)},
-                     {"requests", limit(pool.max_requests)},
-                     {"retries", limit(pool.max_retries)}}},
-                   {"outlier_detection", std::move(outlier)},
-                   {"endpoints", std::move(endpoints)}});
-  }
-  return all;
-}
 
 // "client.default/client-1": whose connections they are.
 std::string source_of(const NodeView& view, std::uint32_t pod) {
@@ -292,33 +110,7 @@ void add_pod_tcp(const Snapshot& snapshot, telemetry::NodeState& state) {
   }
 }
 
-std::string kernel_release() {
-  utsname name{};
-  return ::uname(&name) == 0 ? name.release : "";
-}
-
 }  // namespace
-
-std::string config_dump(const Snapshot& snapshot) {
-  const NodeView& view = *snapshot.view;
-  std::uint64_t restarts = 0;
-  for (const std::uint64_t count : view.proxy_restarts) restarts += count;
-  json::object page{{"version", base::kVersion},
-                    {"generation", view.config->generation},
-                    {"semantics", to_string(view.settings.semantics)},
-                    {"proxy",
-                     {{"up", view.is_proxy_up},
-                      {"pid", view.proxy_pid},
-                      {"generation", view.proxy_generation},
-                      {"restarts", restarts}}},
-                    {"workloads", workloads(view)},
-                    {"services", services(*view.config)},
-                    {"policies", policies(view)},
-                    {"route_tables", route_tables(*view.config)},
-                    {"backends", backends(*view.config)}};
-  if (!view.watches.empty()) page["watches"] = watches(view);
-  return json::serialize(page) + "\n";
-}
 
 std::string clusters_json(const Snapshot& snapshot) {
   json::array clusters;

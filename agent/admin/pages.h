@@ -8,8 +8,8 @@
 // What the admin endpoint says: pure, from one snapshot.
 namespace agent::admin {
 
-// Everything that is in force and what is wrong with it, as JSON: services, workloads with their instances, policies
-// with their findings, routes and backends. The command line reads the first three (cli/admin/node_view.h).
+// Everything that is in force and what is wrong with it, as JSON: watches, pods, workloads with their instances,
+// services, policies with their findings, routes and backends. The command line reads it (cli/admin/node_view.h).
 std::string config_dump(const Snapshot& snapshot);
 
 // The endpoints that the proxy knows, by who calls them: ejected by which rule and until when, limits in use.

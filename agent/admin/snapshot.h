@@ -16,6 +16,7 @@ namespace agent::admin {
 // thread alone.
 struct Snapshot {
   std::shared_ptr<const NodeView> view;
+  base::WallTime taken_at;
   std::optional<std::vector<config::BackendStatus>> backends;  // none: no proxy answers
   std::vector<Datapath::Verdict> verdicts;                     // empty without redirection
   std::vector<Datapath::MapUse> maps;

@@ -8,6 +8,7 @@
 namespace agent::admin {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -98,6 +99,70 @@ TEST(Pages, ConfigDumpSaysWhatIsWrongWithDocumentsThatHaveNoName) {
   EXPECT_EQ(policies.at(0).at("findings").at(0).at("message").as_string(), "this is not indented");
   EXPECT_EQ(policies.at(0).at("findings").at(0).at("column").to_number<int>(), 4);
   EXPECT_EQ(policies.at(1).at("findings").as_array().size(), 0U) << "once";
+}
+
+// Pods of one Deployment may be of two workloads, while a roll-out changes their labels.
+TEST(Pages, ConfigDumpListsAnInstanceUnderItsOwnWorkloadOnly) {
+  Snapshot both = snapshot();
+  auto view = std::make_shared<NodeView>(*both.view);
+  auto config = std::make_shared<config::NodeConfig>(*view->config);
+  config->workloads.push_back(config->workloads[0]);
+  view->instances[1].pod.workload = 1;
+  view->config = config;
+  both.view = view;
+  const boost::json::value page = boost::json::parse(config_dump(both));
+  ASSERT_THAT(page.at("workloads").as_array(), SizeIs(2));
+  EXPECT_THAT(page.at("workloads").at(0).at("instances").as_array(), SizeIs(1));
+  EXPECT_EQ(page.at("workloads").at(1).at("instances").at(0).at("name").as_string(), "web-2");
+}
+
+// The API server's pods are listed whether or not anybody opted in; how old the knowledge is counts from the snapshot.
+TEST(Pages, ConfigDumpShowsEveryPodAndHowOldTheKnowledgeIs) {
+  Snapshot all = snapshot();
+  auto view = std::make_shared<NodeView>(*all.view);
+  view->instances[1].workload = "other";
+  view->watches = {{.resource = "pods", .error = "", .is_synced = true, .last_contact = base::WallTime(10s)},
+                   {.resource = "services", .error = "no route", .is_synced = false, .last_contact = {}}};
+  all.view = view;
+  all.taken_at = base::WallTime(12s);
+  const boost::json::value page = boost::json::parse(config_dump(all));
+  EXPECT_EQ(page.at("pods").at(1).at("name").as_string(), "web-2");
+  EXPECT_EQ(page.at("pods").at(1).at("workload").as_string(), "other");
+  EXPECT_EQ(page.at("time").to_number<double>() - page.at("watches").at(0).at("last_contact").to_number<double>(), 2);
+  EXPECT_TRUE(page.at("watches").at(1).at("last_contact").is_null());
+  EXPECT_EQ(page.at("watches").at(1).at("error").as_string(), "no route");
+}
+
+TEST(Pages, ConfigDumpSaysWhatARouteDoesAndWhichDocumentsSaySo) {
+  Snapshot all = snapshot();
+  auto view = std::make_shared<NodeView>(*all.view);
+  auto config = std::make_shared<config::NodeConfig>(*view->config);
+  config->backends[0].origin = "b.yaml:9 DestinationRule shop/greeter";
+  config::Route route;
+  route.origin = "a.yaml:3 VirtualService shop/greeter http[0]";
+  route.match.uri = config::StringMatch{.kind = config::MatchKind::prefix, .value = "/slow"};
+  route.match.headers = {
+      {.name = "x-user", .match = {.kind = config::MatchKind::present, .value = ""}, .is_inverted = true}};
+  route.destinations = {{.backend = 0}, {.backend = config::Destination::kUnknownBackend}};
+  route.timeout = 300ms;
+  route.retry.max_retries = 3;
+  route.retry.retry_on = config::kRetryOn5xx | config::kRetryOnRetriableStatusCodes;
+  route.retry.retriable_status_codes = {503};
+  route.fault.abort_status = 418;
+  route.fault.abort_per_million = 100;
+  config->route_tables[0].ports = {{.port = 80, .virtual_hosts = {{.name = "greeter:80", .routes = {route}}}}};
+  view->config = config;
+  all.view = view;
+  const boost::json::value page = boost::json::parse(config_dump(all));
+  EXPECT_EQ(page.at("backends").at(0).at("from").as_string(), "b.yaml:9 DestinationRule shop/greeter");
+  EXPECT_EQ(page.at("backends").at(0).at("host").as_string(), "greeter.shop.svc.cluster.local");
+  const auto& shown = page.at("route_tables").at(0).at("virtual_hosts").at(0).at("routes").at(0);
+  EXPECT_EQ(shown.at("from").as_string(), "a.yaml:3 VirtualService shop/greeter http[0]");
+  EXPECT_EQ(shown.at("match").at(0).at("how").as_string(), "prefix");
+  EXPECT_TRUE(shown.at("match").at(1).at("inverted").as_bool());
+  EXPECT_TRUE(shown.at("destinations").at(1).at("index").is_null());
+  EXPECT_EQ(boost::json::serialize(shown.at("retries").at("retry_on")), R"(["5xx","retriable-status-codes"])");
+  EXPECT_EQ(shown.at("fault").at("abort").at("status").to_number<int>(), 418);
 }
 
 TEST(Pages, NothingIsRedirectedBeforeTheProxyEnforcesSomething) {
