@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <deque>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -103,17 +104,10 @@ class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path), folder_(std::filesystem::path(path).parent_path()) {}
 
+  [[nodiscard]] const std::string& path() const { return path_; }
+
   [[nodiscard]] auto fail(const Node& node, const std::string& why) const {
     return base::fail(base::Errc::invalid, path_ + ":" + std::to_string(node.mark().line) + ": " + why);
-  }
-
-  // The entry of `list` with that name: `key` of it.
-  [[nodiscard]] base::Result<Node> entry(const Node& root, std::string_view list, std::string_view key,
-                                         const std::string& name) const {
-    for (const Node& item : root[list].items()) {
-      if (item["name"].text() == name) return item[key];
-    }
-    return fail(root, "there is no " + std::string(key) + " named \"" + name + "\"");
   }
 
   // `key`-data, in base64, wins over `key`, a file; as with kubectl.
@@ -136,6 +130,57 @@ class Reader {
   std::filesystem::path folder_;
 };
 
+// Files that count together, the first one most. They own what Node looks at.
+class Kubeconfigs {
+ public:
+  struct Entry {
+    const Reader* reader = nullptr;
+    Node node;
+  };
+
+  base::Result<> add(std::string_view text, const std::string& path) {
+    auto documents = config::yaml::parse(text);
+    if (documents.size() != 1) {
+      return base::fail(base::Errc::invalid,
+                        path + ": holds " + std::to_string(documents.size()) + " documents; a kubeconfig is one");
+    }
+    if (const auto& error = documents[0].error) {
+      return base::fail(base::Errc::invalid, path + ":" + std::to_string(error->mark.line) + ": " + error->message);
+    }
+    files_.emplace_back(path, std::move(documents[0]));
+    return {};
+  }
+
+  [[nodiscard]] bool empty() const { return files_.empty(); }
+
+  [[nodiscard]] base::Result<std::string> current_context() const {
+    for (const File& file : files_) {
+      if (auto name = file.root()["current-context"].text(); !name.empty()) return name;
+    }
+    return files_.front().reader.fail(files_.front().root(), "has no current-context; name a context");
+  }
+
+  // The entry of `list` with that name: `key` of it.
+  [[nodiscard]] base::Result<Entry> entry(std::string_view list, std::string_view key, const std::string& name) const {
+    for (const File& file : files_) {
+      for (const Node& item : file.root()[list].items()) {
+        if (item["name"].text() == name) return Entry{&file.reader, item[key]};
+      }
+    }
+    return files_.front().reader.fail(files_.front().root(),
+                                      "there is no " + std::string(key) + " named \"" + name + "\"");
+  }
+
+ private:
+  struct File {
+    File(const std::string& path, config::yaml::ParsedDocument parsed) : reader(path), document(std::move(parsed)) {}
+    [[nodiscard]] Node root() const { return Node(*document.value); }
+    Reader reader;
+    config::yaml::ParsedDocument document;
+  };
+  std::deque<File> files_;  // entries point into it
+};
+
 base::Result<> read_server(const Reader& reader, const Node& entry, ClientConfig& config) {
   auto url = parse_server(entry["server"].text());
   if (!url) return reader.fail(entry, url.error().message);
@@ -151,7 +196,35 @@ base::Result<> read_server(const Reader& reader, const Node& entry, ClientConfig
   return {};
 }
 
-base::Result<> read_user(const Reader& reader, const Node& entry, ClientConfig& config) {
+base::Result<LoginProgram> read_login(const Reader& reader, const Node& entry) {
+  LoginProgram login;
+  login.api_version = entry["apiVersion"].text();
+  if (login.api_version != "client.authentication.k8s.io/v1" &&
+      login.api_version != "client.authentication.k8s.io/v1beta1") {
+    return reader.fail(entry, "exec.apiVersion is \"" + login.api_version +
+                                  "\"; client.authentication.k8s.io/v1 and v1beta1 are spoken");
+  }
+  std::string command = entry["command"].text();
+  if (command.empty()) return reader.fail(entry, "exec.command is missing");
+  // As kubectl does: a path is relative to the file, a bare name is looked up in PATH.
+  if (command.find('/') != command.npos) command = reader.file(entry["command"]);
+  login.command = {std::move(command)};
+  for (std::string& argument : entry["args"].texts()) login.command.push_back(std::move(argument));
+  for (const Node& variable : entry["env"].items()) {
+    login.environment.emplace_back(variable["name"].text(), variable["value"].text());
+  }
+  login.wants_cluster_info = entry["provideClusterInfo"].boolean();
+  return login;
+}
+
+base::Result<> read_user(const Reader& reader, const Node& entry, const KubeconfigChoice& choice,
+                         ClientConfig& config) {
+  if (entry["exec"] && choice.allows_login_program) {
+    auto login = read_login(reader, entry["exec"]);
+    if (!login) return tl::unexpected(login.error());
+    config.login = std::move(*login);
+    return {};
+  }
   static constexpr std::pair<std::string_view, std::string_view> kRefused[] = {
       {"exec", "runs a program to log in, which Fairlead does not do"},
       {"auth-provider", "is no longer supported by Kubernetes either"},
@@ -174,6 +247,29 @@ base::Result<> read_user(const Reader& reader, const Node& entry, ClientConfig& 
   config.client_key = std::move(*key);
   config.token = {.text = entry["token"].text(), .file = reader.file(entry["tokenFile"])};
   return {};
+}
+
+base::Result<ClientConfig> chosen(const Kubeconfigs& files, const KubeconfigChoice& choice) {
+  std::string name = choice.context;
+  if (name.empty()) {
+    auto current = files.current_context();
+    if (!current) return tl::unexpected(current.error());
+    name = std::move(*current);
+  }
+  const auto context = files.entry("contexts", "context", name);
+  if (!context) return tl::unexpected(context.error());
+  const auto server = files.entry("clusters", "cluster", context->node["cluster"].text());
+  if (!server) return tl::unexpected(server.error());
+  ClientConfig config;
+  config.origin = context->reader->path();
+  config.name_space = context->node["namespace"].text("default");
+  if (auto done = read_server(*server->reader, server->node, config); !done) return tl::unexpected(done.error());
+  if (const std::string user = context->node["user"].text(); !user.empty()) {
+    const auto entry = files.entry("users", "user", user);
+    if (!entry) return tl::unexpected(entry.error());
+    if (auto done = read_user(*entry->reader, entry->node, choice, config); !done) return tl::unexpected(done.error());
+  }
+  return config;
 }
 
 }  // namespace
@@ -218,39 +314,31 @@ base::Result<ClientConfig> in_cluster_config(std::string_view host, std::string_
   return config;
 }
 
-base::Result<ClientConfig> read_kubeconfig(std::string_view text, const std::string& path, std::string_view context) {
-  const auto documents = config::yaml::parse(text);
-  if (documents.size() != 1) {
-    return base::fail(base::Errc::invalid,
-                      path + ": holds " + std::to_string(documents.size()) + " documents; a kubeconfig is one");
-  }
-  if (const auto& error = documents[0].error) {
-    return base::fail(base::Errc::invalid, path + ":" + std::to_string(error->mark.line) + ": " + error->message);
-  }
-  const Node root(*documents[0].value);
-  const Reader reader(path);
-  const std::string name = context.empty() ? root["current-context"].text() : std::string(context);
-  if (name.empty()) return reader.fail(root, "has no current-context; name a context");
-  const auto chosen = reader.entry(root, "contexts", "context", name);
-  if (!chosen) return tl::unexpected(chosen.error());
-  const auto server = reader.entry(root, "clusters", "cluster", (*chosen)["cluster"].text());
-  if (!server) return tl::unexpected(server.error());
-  ClientConfig config;
-  config.origin = path;
-  config.name_space = (*chosen)["namespace"].text("default");
-  if (auto done = read_server(reader, *server, config); !done) return tl::unexpected(done.error());
-  if (const std::string user = (*chosen)["user"].text(); !user.empty()) {
-    const auto entry = reader.entry(root, "users", "user", user);
-    if (!entry) return tl::unexpected(entry.error());
-    if (auto done = read_user(reader, *entry, config); !done) return tl::unexpected(done.error());
-  }
-  return config;
+base::Result<ClientConfig> read_kubeconfig(std::string_view text, const std::string& path,
+                                           const KubeconfigChoice& choice) {
+  Kubeconfigs files;
+  if (auto added = files.add(text, path); !added) return tl::unexpected(added.error());
+  return chosen(files, choice);
 }
 
-base::Result<ClientConfig> load_kubeconfig(const std::string& path, std::string_view context) {
+base::Result<ClientConfig> load_kubeconfig(const std::string& path) {
   const auto text = read_secret_file(path);
   if (!text) return tl::unexpected(text.error());
-  return read_kubeconfig(*text, path, context);
+  return read_kubeconfig(*text, path);
+}
+
+base::Result<ClientConfig> load_kubeconfigs(const std::vector<std::string>& paths, const KubeconfigChoice& choice) {
+  Kubeconfigs files;
+  for (const std::string& path : paths) {
+    if (access(path.c_str(), F_OK) != 0) continue;
+    const auto text = read_secret_file(path);
+    if (!text) return tl::unexpected(text.error());
+    if (auto added = files.add(*text, path); !added) return tl::unexpected(added.error());
+  }
+  if (files.empty()) {
+    return base::fail(base::Errc::not_found, "there is no kubeconfig" + (paths.empty() ? "" : " at " + paths.back()));
+  }
+  return chosen(files, choice);
 }
 
 }  // namespace agent::kube

@@ -40,13 +40,13 @@ contexts:
 )";
 
 ClientConfig read(std::string_view context = {}) {
-  auto config = read_kubeconfig(kConfig, "/etc/kube/config", context);
+  auto config = read_kubeconfig(kConfig, "/etc/kube/config", {.context = std::string(context)});
   if (!config) throw std::runtime_error(config.error().message);
   return *config;
 }
 
 std::string refused(std::string_view text, std::string_view context = {}) {
-  const auto config = read_kubeconfig(text, "kubeconfig", context);
+  const auto config = read_kubeconfig(text, "kubeconfig", {.context = std::string(context)});
   return config ? "accepted" : config.error().message;
 }
 
@@ -123,6 +123,24 @@ TEST(KubeconfigTest, RefusesCertificatesThatAreNotBase64) {
               HasSubstr("certificate-authority-data is not base64"));
 }
 
+TEST(KubeconfigTest, KeepsAProgramToLogInWhereItIsAllowed) {
+  const std::string text =
+      with("server: \"https://a\"",
+           "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, args: [get, token], "
+           "env: [{name: PROFILE, value: x}], provideClusterInfo: true}");
+  const auto config = read_kubeconfig(text, "/etc/kube/config", {.allows_login_program = true});
+  ASSERT_TRUE(config && config->login);
+  EXPECT_THAT(config->login->command, ::testing::ElementsAre("/etc/kube/./login", "get", "token"));
+  EXPECT_THAT(config->login->environment, ::testing::ElementsAre(::testing::Pair("PROFILE", "x")));
+  EXPECT_TRUE(config->login->wants_cluster_info);
+
+  const auto old = read_kubeconfig(
+      with("server: \"https://a\"", "exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: a}"), "k",
+      {.allows_login_program = true});
+  ASSERT_FALSE(old);
+  EXPECT_THAT(old.error().message, HasSubstr("v1 and v1beta1 are spoken"));
+}
+
 class InClusterTest : public ::testing::Test {
  protected:
   InClusterTest() {
@@ -170,6 +188,23 @@ TEST_F(InClusterTest, ReadsNoSecretThatIsTooLarge) {
   const auto text = read_secret_file(folder_ + "/huge");
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().code, base::Errc::invalid);
+}
+
+// $KUBECONFIG may name several files.
+TEST_F(InClusterTest, KubeconfigsAreJoinedAndTheFirstCounts) {
+  write("a",
+        "contexts: [{name: c, context: {cluster: near, user: robot}}]\n"
+        "users: [{name: robot, user: {tokenFile: token}}]\n");
+  write("b",
+        "current-context: c\nclusters: [{name: near, cluster: {server: 'https://b'}}]\n"
+        "contexts: [{name: c, context: {cluster: other, user: robot}}]\n");
+  const auto config = load_kubeconfigs({folder_ + "/gone", folder_ + "/a", folder_ + "/b"}, {});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->host, "b");
+  EXPECT_EQ(config->token.file, folder_ + "/token");
+  const auto none = load_kubeconfigs({folder_ + "/gone"}, {});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, base::Errc::not_found);
 }
 
 }  // namespace
