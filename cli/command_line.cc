@@ -2,7 +2,9 @@
 
 #include <array>
 #include <chrono>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
@@ -13,9 +15,12 @@
 namespace cli {
 namespace {
 
-constexpr std::string_view kFooter =
+constexpr const char* kFooter =
     "Exit codes: 0 good, 1 the thing asked about is bad, 2 wrong use or input.\n"
     "Start here: fairlead demo";
+constexpr const char* kPluginFooter =
+    "Exit codes: 0 good, 1 the thing asked about is bad, 2 wrong use or input.\n"
+    "Agents are asked through the API server: that takes the right to get pods/proxy where Fairlead is installed.";
 
 // Fortio's flags have one dash, as Go's do.
 constexpr std::array<std::string_view, 8> kSingleDashFlags{
@@ -52,7 +57,10 @@ struct Parsed {
   CheckOptions check;
   LoadOptions load;
   StatusOptions status;
-  GetEndpointsOptions get_endpoints;
+  GetOptions get;
+  DescribeOptions describe;
+  ClusterCheckOptions cluster_check;
+  cluster::Options cluster;
   CompletionOptions completion;
   bool is_quiet = false;
 };
@@ -134,18 +142,80 @@ void add_exec(CLI::App& root, Parsed& parsed) {
 
 void add_status(CLI::App& root, Parsed& parsed) {
   auto* app = root.add_subcommand("status", "Proxy, workloads and policies of the running agent");
-  add_admin(*app, parsed.status.admin);
+  add_admin(*app, parsed.status.source.admin);
   add_output(*app, parsed.status.format);
 }
 
-void add_get(CLI::App& root, Parsed& parsed) {
-  auto* app = root.add_subcommand("get", "List something of the running agent: get endpoints");
+// Adds to each of the commands below `get` and `describe` what says whom to ask.
+using AddSource = std::function<void(CLI::App&, Source&)>;
+
+void add_get(CLI::App& root, Parsed& parsed, const AddSource& add_source) {
+  auto* app = root.add_subcommand("get", "List workloads, services, endpoints or policies");
   app->require_subcommand(1);
-  auto* endpoints = app->add_subcommand("endpoints", "Endpoints, and which are ejected until when by which rule");
-  auto& options = parsed.get_endpoints;
-  endpoints->add_option("service", options.service, "Only services whose name holds this");
-  add_admin(*endpoints, options.admin);
-  add_output(*endpoints, options.format);
+  struct Kind {
+    const char *name, *help, *filter;
+    Listed what;
+  };
+  static constexpr std::array<Kind, 4> kKinds{
+      {{"workloads", "Who is redirected, and who is not and why", "workloads", Listed::workloads},
+       {"services", "Services that are served", "services", Listed::services},
+       {"endpoints", "Endpoints, and which are ejected until when by which rule", "services", Listed::endpoints},
+       {"policies", "Policies: in force, in part, or refused and why", "policies", Listed::policies}}};
+  for (const Kind& kind : kKinds) {
+    auto* below = app->add_subcommand(kind.name, kind.help);
+    below->add_option("name", parsed.get.name, std::string("Only ") + kind.filter + " whose name holds this");
+    add_source(*below, parsed.get.source);
+    add_output(*below, parsed.get.format);
+    below->callback([&options = parsed.get, what = kind.what] { options.what = what; });
+  }
+}
+
+void add_describe(CLI::App& root, Parsed& parsed, const AddSource& add_source) {
+  auto* app = root.add_subcommand("describe", "Explain one thing: describe service NAME");
+  app->require_subcommand(1);
+  auto* service = app->add_subcommand("service", "What is enforced for whom, and by which document");
+  service->add_option("name", parsed.describe.service, "Its name, name.namespace, or host")->required();
+  add_source(*service, parsed.describe.source);
+}
+
+void add_check(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("check", "Can this machine redirect connections? What is missing, and what to do");
+  add_output(*app, parsed.check.format);
+  // For the Job of `kubectl fairlead check`.
+  auto& places = parsed.check.places;
+  app->add_flag("--in-pod", places.has_own_network, "Do not look at ports")->group("");
+  app->add_option("--cgroup2", places.cgroup2, "Where the node's hierarchy is mounted")->group("");
+  app->add_option("--host-root", places.root, "Where the node's files are mounted")->group("");
+}
+
+void add_cluster(CLI::App& app, cluster::Options& options) {
+  app.add_option("--kubeconfig", options.kubeconfig, "As kubectl's: the file that says where the cluster is")
+      ->type_name("FILE");
+  app.add_option("--context", options.context, "As kubectl's: the context in it")->type_name("NAME");
+  add_duration(app, "--request-timeout", options.request_timeout, "For one answer of the API server (default 10s)");
+  app.add_option("--fairlead-namespace", options.fairlead_namespace, "Where Fairlead is installed")
+      ->envname("FAIRLEAD_NAMESPACE")
+      ->capture_default_str()
+      ->type_name("NAMESPACE");
+}
+
+void add_namespace(CLI::App& app, cluster::Options& options) {
+  app.add_option("-n,--namespace", options.name_space, "Only of this namespace (default: the context's)")
+      ->type_name("NAMESPACE");
+}
+
+void add_cluster_check(CLI::App& root, Parsed& parsed) {
+  auto* app = root.add_subcommand("check", "Can Fairlead be installed here? Rights, other agents, and every node");
+  auto& options = parsed.cluster_check;
+  add_cluster(*app, parsed.cluster);
+  app->add_option("-n,--namespace", options.nodes.name_space, "Where the Jobs run (default: one of their own)")
+      ->type_name("NAMESPACE");
+  app->add_option("--image", options.nodes.image, "Fairlead's image, for a short Job on each node")
+      ->capture_default_str()
+      ->type_name("IMAGE");
+  add_duration(*app, "--timeout", options.nodes.patience, "How long to wait for the Jobs (default 1m)");
+  app->add_flag("--skip-nodes", options.skips_nodes, "Run no Job; look only at what the API server knows");
+  add_output(*app, options.format);
 }
 
 void add_completion(CLI::App& root, Parsed& parsed) {
@@ -156,33 +226,58 @@ void add_completion(CLI::App& root, Parsed& parsed) {
       ->transform(CLI::CheckedTransformer(shells).description(""));
 }
 
+bool everything(const CLI::App* /*app*/) { return true; }
+
+void group_commands(CLI::App& root) {
+  for (auto* app : root.get_subcommands(everything)) {
+    app->group("Commands");
+    for (auto* below : app->get_subcommands(everything)) below->group("Commands");
+  }
+}
+
 // In the order in which a newcomer meets them.
 void add_all(CLI::App& root, Parsed& parsed) {
   add_demo(root, parsed);
-  root.add_subcommand("check", "Can this machine redirect connections? What is missing, and what to do");
+  add_check(root, parsed);
   add_run(root);
   add_exec(root, parsed);
   add_analyze(root, parsed);
   add_load(root, parsed);
   add_status(root, parsed);
-  add_get(root, parsed);
+  const AddSource this_host = [](CLI::App& app, Source& source) { add_admin(app, source.admin); };
+  add_get(root, parsed, this_host);
+  add_describe(root, parsed, this_host);
   root.add_subcommand("cleanup", "Remove pinned programs and empty cgroups after the agent has ended");
   add_completion(root, parsed);
   root.add_subcommand("version", "Print the version");
-  for (auto* app : root.get_subcommands([](CLI::App*) { return true; })) {
-    app->group("Commands");
-    for (auto* below : app->get_subcommands([](CLI::App*) { return true; })) below->group("Commands");
-  }
+  group_commands(root);
 }
 
-void set_up(CLI::App& root) {
+// What `kubectl fairlead` can do.
+void add_plugin(CLI::App& root, Parsed& parsed) {
+  const AddSource the_cluster = [&parsed](CLI::App& app, Source& /*source*/) {
+    add_cluster(app, parsed.cluster);
+    add_namespace(app, parsed.cluster);
+  };
+  add_cluster_check(root, parsed);
+  auto* status = root.add_subcommand("status", "Nodes, pods that are not captured and why, policies not in force");
+  add_cluster(*status, parsed.cluster);
+  add_output(*status, parsed.status.format);
+  add_get(root, parsed, the_cluster);
+  for (auto* below : root.get_subcommand("get")->get_subcommands(everything)) {
+    below->add_flag("-A,--all-namespaces", parsed.cluster.has_all_namespaces, "Of all namespaces");
+  }
+  add_describe(root, parsed, the_cluster);
+  root.add_subcommand("version", "Print the version");
+  group_commands(root);
+}
+
+void set_up(CLI::App& root, const char* footer) {
   root.require_subcommand(1);
   root.get_formatter()->label("SUBCOMMAND", "COMMAND");
   root.set_version_flag("--version", "fairlead " FAIRLEAD_VERSION);
-  root.footer(std::string(kFooter));
+  root.footer(std::string(footer));
 }
-
-bool everything(const CLI::App* /*app*/) { return true; }
 
 // The innermost command that was named, and how it was called.
 struct Chosen {
@@ -211,6 +306,17 @@ Message message_of(const CLI::App& root, const CLI::ParseError& error) {
   return {name + ": " + what + "\nTry: " + name + " --help\n", kUsage};
 }
 
+// What to print instead, if the words are not understood or ask for help.
+std::optional<Message> parse(CLI::App& root, std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+  try {
+    root.parse(words);
+  } catch (const CLI::ParseError& error) {
+    return message_of(root, error);
+  }
+  return std::nullopt;
+}
+
 // Options of `app` that the description does not have yet.
 void add_options(const CLI::App& app, CommandDescription& command) {
   for (const auto* option : app.get_options()) {
@@ -225,10 +331,11 @@ Command chosen_command(const CLI::App& root, Parsed& parsed) {
   const auto name = root.get_subcommands().front()->get_name();
   if (name == "demo") return parsed.demo;
   if (name == "analyze") return std::move(parsed.analyze);
-  if (name == "check") return parsed.check;
+  if (name == "check") return std::move(parsed.check);
   if (name == "exec") return std::move(parsed.exec);
   if (name == "status") return std::move(parsed.status);
-  if (name == "get") return std::move(parsed.get_endpoints);
+  if (name == "get") return std::move(parsed.get);
+  if (name == "describe") return std::move(parsed.describe);
   if (name == "cleanup") return CleanupOptions{};
   if (name == "completion") return std::move(parsed.completion);
   if (name == "load") {
@@ -243,19 +350,29 @@ Command chosen_command(const CLI::App& root, Parsed& parsed) {
 Command parse_command_line(std::span<const std::string> arguments) {
   CLI::App root("Resilience for the workloads of one node, without sidecars.", "fairlead");
   Parsed parsed;
-  set_up(root);
+  set_up(root, kFooter);
   add_all(root, parsed);
   std::vector<std::string> words(arguments.begin(), arguments.end());
   if (words.empty()) return Message{root.help(), kUsage};
   if (words.front() == "run") return RunOptions{{words.begin() + 1, words.end()}};
   accept_single_dash_flags(words);
-  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
-  try {
-    root.parse(words);
-  } catch (const CLI::ParseError& error) {
-    return message_of(root, error);
-  }
+  if (auto message = parse(root, std::move(words))) return *message;
   return chosen_command(root, parsed);
+}
+
+Command parse_plugin_command_line(std::span<const std::string> arguments) {
+  CLI::App root("What Fairlead does in a cluster: which pods it captures, which policies it enforces.",
+                "kubectl fairlead");
+  Parsed parsed;
+  set_up(root, kPluginFooter);
+  add_plugin(root, parsed);
+  std::vector<std::string> words(arguments.begin(), arguments.end());
+  if (words.empty()) return Message{root.help(), kUsage};
+  if (auto message = parse(root, std::move(words))) return *message;
+  parsed.status.source.cluster = parsed.get.source.cluster = parsed.describe.source.cluster = parsed.cluster;
+  if (root.get_subcommands().front()->get_name() != "check") return chosen_command(root, parsed);
+  parsed.cluster_check.cluster = parsed.cluster;
+  return std::move(parsed.cluster_check);
 }
 
 std::vector<CommandDescription> describe_commands() {

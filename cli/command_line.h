@@ -11,8 +11,9 @@
 #include "cli/commands/check.h"
 #include "cli/commands/cleanup.h"
 #include "cli/commands/demo.h"
+#include "cli/commands/describe.h"
 #include "cli/commands/exec.h"
-#include "cli/commands/get_endpoints.h"
+#include "cli/commands/get.h"
 #include "cli/commands/load.h"
 #include "cli/commands/run.h"
 #include "cli/commands/status.h"
@@ -34,12 +35,17 @@ struct Message {
   int exit_code = 0;  // 0: to standard output, else to standard error
 };
 
-using Command =
-    std::variant<Message, VersionOptions, CompletionOptions, DemoOptions, RunOptions, ExecOptions, CheckOptions,
-                 AnalyzeOptions, LoadOptions, StatusOptions, GetEndpointsOptions, CleanupOptions>;
+using Command = std::variant<Message, VersionOptions, CompletionOptions, DemoOptions, RunOptions, ExecOptions,
+                             CheckOptions, ClusterCheckOptions, AnalyzeOptions, LoadOptions, StatusOptions, GetOptions,
+                             DescribeOptions, CleanupOptions>;
 
 // `arguments` without the program's name.
 Command parse_command_line(std::span<const std::string> arguments);
+
+// The program's name as a plugin of kubectl: `kubectl fairlead status` runs kubectl-fairlead with `status`. Its
+// commands are about the agents of a cluster.
+inline constexpr const char* kPluginName = "kubectl-fairlead";
+Command parse_plugin_command_line(std::span<const std::string> arguments);
 
 // The commands and their options, for shell completion.
 struct CommandDescription {

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,7 +28,9 @@ struct Runner {
   int operator()(const AnalyzeOptions& options) const { return run_analyze(options, terminal); }
   int operator()(const LoadOptions& options) const { return run_load(options); }
   int operator()(const StatusOptions& options) const { return run_status(options, terminal); }
-  int operator()(const GetEndpointsOptions& options) const { return run_get_endpoints(options, terminal); }
+  int operator()(const GetOptions& options) const { return run_get(options, terminal); }
+  int operator()(const DescribeOptions& options) const { return run_describe(options, terminal); }
+  int operator()(const ClusterCheckOptions& options) const { return run_cluster_check(options, terminal); }
   int operator()(const CleanupOptions& options) const { return run_cleanup(options); }
   int operator()(const CompletionOptions& options) const {
     std::fputs(completion_script(options.shell, describe_commands()).c_str(), stdout);
@@ -41,5 +44,7 @@ struct Runner {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return std::visit(cli::Runner{cli::Terminal::of(STDOUT_FILENO)}, cli::parse_command_line(arguments));
+  const bool is_plugin = argc > 0 && std::filesystem::path(argv[0]).filename() == cli::kPluginName;
+  return std::visit(cli::Runner{cli::Terminal::of(STDOUT_FILENO)},
+                    is_plugin ? cli::parse_plugin_command_line(arguments) : cli::parse_command_line(arguments));
 }

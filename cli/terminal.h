@@ -30,6 +30,7 @@ class Table {
   };
 
   void add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
+  [[nodiscard]] std::size_t row_count() const { return rows_.size(); }
   [[nodiscard]] std::string to_string(const Terminal& terminal, std::string_view indent = "") const;
 
  private:

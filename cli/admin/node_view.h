@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -40,23 +41,102 @@ struct InstanceView {
 struct WorkloadView {
   std::string name_space, name;
   std::vector<InstanceView> instances;
+  std::uint64_t route_table = 0;  // index into NodeView::route_tables
+};
+
+// A pod of the node, or an instance on a host, of whichever workload.
+struct PodView {
+  std::string name_space, name, workload, ip;
+  std::string state, reason;  // as InstanceView's
+};
+
+// Of one resource of the API server.
+struct WatchView {
+  std::string resource;
+  bool is_synced = false;
+  std::string error;
+  std::optional<std::chrono::milliseconds> age;  // what is known is as of so long ago; none: nothing is known yet
+};
+
+struct PortView {
+  std::uint16_t number = 0;
+  std::string name, protocol;
 };
 
 struct ServiceView {
   std::string host, name, name_space;
   std::vector<std::string> vips;
-  std::vector<std::uint16_t> ports;
+  std::vector<PortView> ports;
+};
+
+// "header x-user", "exact", "jane"
+struct ConditionView {
+  std::string on, how, value;
+  bool ignores_case = false, is_inverted = false;
+};
+
+struct RouteView {
+  std::vector<ConditionView> conditions;  // all of them; none: every request
+  struct Destination {
+    std::optional<std::uint64_t> backend;  // index into NodeView::backends; none: there is no such host or subset
+    std::uint64_t weight = 0;
+  };
+  std::vector<Destination> destinations;
+  std::optional<std::uint64_t> direct_response;  // status
+  std::optional<std::chrono::milliseconds> timeout;
+  std::uint64_t retries = 0;
+  std::optional<std::chrono::milliseconds> per_try_timeout;
+  std::vector<std::string> retry_on;
+  std::vector<std::uint64_t> retry_status_codes;
+  struct Fault {
+    std::uint64_t per_million = 0;  // 0: none
+    std::uint64_t value = 0;        // milliseconds, or status
+  };
+  Fault delay, abort;
+  std::string from;  // file, line and object; empty: no document, the service alone
+};
+
+struct VirtualHostView {
+  std::uint16_t port = 0;
+  std::string name;  // host:port
+  std::vector<RouteView> routes;
+};
+
+// What one kind of callers is offered.
+struct RouteTableView {
+  std::vector<VirtualHostView> virtual_hosts;
+};
+
+// The policy that holds for one destination.
+struct BackendPolicyView {
+  std::string host, subset;
+  std::uint16_t port = 0;
+  std::string load_balancer;
+  std::vector<std::pair<std::string, std::uint64_t>> limits;  // only those that are set
+  struct Outlier {
+    std::uint64_t consecutive_5xx = 0, consecutive_gateway = 0;  // 0: not looked at
+    std::chrono::milliseconds interval{0}, base_ejection_time{0};
+    std::uint64_t max_ejection_percent = 0;
+  };
+  std::optional<Outlier> outlier;
+  std::vector<std::string> endpoints;  // addresses
+  std::string from;
 };
 
 struct NodeView {
+  std::string version, kernel;
   std::uint64_t generation = 0;        // of the documents
   std::uint64_t proxy_generation = 0;  // what the proxy enforces
   bool is_proxy_up = false;
   std::uint64_t proxy_restarts = 0;
   std::string semantics;
+  std::vector<WatchView> watches;  // empty on a host
+  std::vector<PodView> pods;
   std::vector<WorkloadView> workloads;
   std::vector<ServiceView> services;
   std::vector<PolicyView> policies;
+  std::vector<RouteTableView> route_tables;
+  std::vector<BackendPolicyView> backends;
 };
 
 // Reads /config_dump.

@@ -121,7 +121,7 @@ std::vector<Probe> try_features(const std::optional<std::string>& cgroup2) {
   return probes;
 }
 
-std::vector<OtherAgent> find_other_agents(const std::optional<std::string>& cgroup2) {
+std::vector<OtherAgent> find_other_agents(const std::optional<std::string>& cgroup2, const std::string& root) {
   struct Trace {
     std::string_view name, path;
   };
@@ -138,7 +138,7 @@ std::vector<OtherAgent> find_other_agents(const std::optional<std::string>& cgro
   for (const auto& trace : kTraces) {
     std::error_code ignored;
     const bool is_known = !found.empty() && found.back().name == trace.name;
-    if (!is_known && std::filesystem::exists(trace.path, ignored)) {
+    if (!is_known && std::filesystem::exists(root + std::string(trace.path), ignored)) {
       found.push_back({std::string(trace.name), std::string(trace.path)});
     }
   }
@@ -190,12 +190,12 @@ const std::vector<Capability>& needed_capabilities() {
   return kNeeded;
 }
 
-HostFacts gather_host_facts() {
+HostFacts gather_host_facts(const HostPlaces& places) {
   HostFacts facts;
   utsname name{};
   if (::uname(&name) == 0) facts.kernel_release = name.release;
   const auto mounts = base::read_mountinfo();
-  facts.cgroup2 = base::find_cgroup2(mounts);
+  facts.cgroup2 = base::find_cgroup2(mounts, places.cgroup2);
   facts.cgroup2_is_writable = facts.cgroup2 && ::access(facts.cgroup2->c_str(), W_OK) == 0;
   facts.bpffs_is_mounted = base::has_mount(mounts, "/sys/fs/bpf", "bpf");
   std::error_code no_folder;
@@ -203,10 +203,12 @@ HostFacts gather_host_facts() {
   facts.effective_capabilities = effective_capabilities();
   facts.probes = try_features(facts.cgroup2);
   facts.has_seccomp_filters = read_file("/proc/self/status").find("Seccomp_filters:") != std::string::npos;
-  facts.ports = {{kListenerPort, "listener of redirected connections", is_port_free(kListenerPort)},
-                 {kAdminPort, "admin and metrics endpoint", is_port_free(kAdminPort)}};
-  facts.other_agents = find_other_agents(facts.cgroup2);
-  facts.is_fairlead_running = is_fairlead_running();
+  if (!places.has_own_network) {
+    facts.ports = {{kListenerPort, "listener of redirected connections", is_port_free(kListenerPort)},
+                   {kAdminPort, "admin and metrics endpoint", is_port_free(kAdminPort)}};
+    facts.is_fairlead_running = is_fairlead_running();
+  }
+  facts.other_agents = find_other_agents(facts.cgroup2, places.root);
   std::error_code ignored;
   facts.has_fairlead_pins = std::filesystem::exists("/sys/fs/bpf/fairlead", ignored);
   return facts;

@@ -37,6 +37,13 @@ struct PortUse {
   bool is_free = true;
 };
 
+// Where this machine shows itself: in a container it does so by hostPaths.
+struct HostPlaces {
+  std::string cgroup2;           // the hierarchy is mounted there or below; empty: what /proc/self/mountinfo says
+  std::string root;              // before the paths by which other agents are known
+  bool has_own_network = false;  // we are in a pod: which ports are taken here says nothing
+};
+
 struct HostFacts {
   std::string kernel_release;          // uname -r
   std::optional<std::string> cgroup2;  // mount point
@@ -53,6 +60,6 @@ struct HostFacts {
 };
 
 // Looks at this machine. Needs no privilege; what it may not see counts as missing.
-HostFacts gather_host_facts();
+HostFacts gather_host_facts(const HostPlaces& places = {});
 
 }  // namespace cli::check

@@ -91,10 +91,38 @@ TEST(CommandLine, EverythingAfterRunIsTheAgents) {
 
 TEST(CommandLine, GetEndpointsTakesAServiceAndAFormat) {
   const auto command = parse({"get", "endpoints", "greeter", "-o", "json", "--admin", "127.0.0.1:9"});
-  const auto& options = std::get<GetEndpointsOptions>(command);
-  EXPECT_EQ(options.service, "greeter");
+  const auto& options = std::get<GetOptions>(command);
+  EXPECT_EQ(options.what, Listed::endpoints);
+  EXPECT_EQ(options.name, "greeter");
   EXPECT_EQ(options.format, OutputFormat::json);
-  EXPECT_EQ(options.admin, "127.0.0.1:9");
+  EXPECT_EQ(options.source.admin, "127.0.0.1:9");
+  EXPECT_FALSE(options.source.cluster);
+}
+
+TEST(CommandLine, ThePluginTakesKubectlsFlagsAfterEachCommand) {
+  const auto plugin = [](const std::vector<std::string>& words) { return parse_plugin_command_line(words); };
+  const auto get = plugin({"get", "workloads", "web", "--context", "far", "-n", "shop", "--kubeconfig", "/k"});
+  const auto& options = std::get<GetOptions>(get);
+  ASSERT_TRUE(options.source.cluster);
+  EXPECT_EQ(options.what, Listed::workloads);
+  EXPECT_EQ(options.source.cluster->context, "far");
+  EXPECT_EQ(options.source.cluster->name_space, "shop");
+  EXPECT_EQ(options.source.cluster->kubeconfig, "/k");
+  EXPECT_TRUE(std::get<GetOptions>(plugin({"get", "policies", "-A"})).source.cluster->has_all_namespaces);
+  EXPECT_EQ(std::get<DescribeOptions>(plugin({"describe", "service", "a", "-n", "b"})).source.cluster->name_space, "b");
+  EXPECT_EQ(std::get<StatusOptions>(plugin({"status", "--fairlead-namespace", "x"})).source.cluster->fairlead_namespace,
+            "x");
+  const auto check = plugin({"check", "--image", "a/b:c", "--timeout", "5s", "--skip-nodes"});
+  EXPECT_EQ(std::get<ClusterCheckOptions>(check).nodes.image, "a/b:c");
+  EXPECT_EQ(std::get<ClusterCheckOptions>(check).nodes.patience, 5s);
+  EXPECT_TRUE(std::get<ClusterCheckOptions>(check).skips_nodes);
+}
+
+TEST(CommandLine, ThePluginNamesItselfAsItIsCalled) {
+  const auto command = parse_plugin_command_line(std::vector<std::string>{"get", "everything"});
+  const auto& message = std::get<Message>(command);
+  EXPECT_EQ(message.exit_code, 2);
+  EXPECT_THAT(message.text, HasSubstr("Try: kubectl fairlead get --help"));
 }
 
 TEST(CommandLine, DemoKnowsBothProfiles) {

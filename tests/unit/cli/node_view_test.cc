@@ -27,9 +27,46 @@ TEST(NodeView, ReadsWhatTheAgentSays) {
   ASSERT_EQ(node->workloads.size(), 1U);
   EXPECT_EQ(node->workloads[0].instances.at(0).state, "redirected");
   EXPECT_EQ(node->services.at(0).vips.at(0), "127.30.0.1");
-  EXPECT_EQ(node->services.at(0).ports.at(0), 3000);
+  EXPECT_EQ(node->services.at(0).ports.at(0).number, 3000);
   EXPECT_FALSE(node->policies.at(0).is_in_force);
   EXPECT_EQ(node->policies.at(0).findings.at(0).line, 12U);
+}
+
+TEST(NodeView, ReadsPodsWatchesAndWhatIsEnforced) {
+  const auto node = parse_node(R"({
+    "version": "0.1.0", "kernel": "6.1.0", "time": 100.0,
+    "watches": [{"resource": "pods", "synced": true, "error": "", "last_contact": 98.5}, {"resource": "services"}],
+    "pods": [{"namespace": "shop", "name": "web-1", "workload": "web", "state": "skipped", "reason": "no label"}],
+    "workloads": [{"namespace": "shop", "name": "web", "route_table": 3}],
+    "route_tables": [{"virtual_hosts": [{"port": 80, "name": "a:80", "routes": [{
+      "match": [{"on": "header x", "how": "exact", "value": "1", "inverted": true}],
+      "destinations": [{"backend": "b", "index": 0, "weight": 1}, {"backend": null, "index": null, "weight": 2}],
+      "timeout_ms": 300, "retries": {"attempts": 2, "per_try_timeout_ms": null, "retry_on": ["5xx"],
+      "status_codes": [503]}, "fault": {"delay": {"ms": 10, "per_million": 500000}}, "direct_response": null,
+      "from": "a.yaml:3"}]}]}],
+    "backends": [{"host": "a", "port": 80, "subset": "v1", "load_balancer": "RANDOM", "from": "b.yaml:9",
+      "limits": {"pending": 1, "requests": null}, "endpoints": [{"address": "10.0.0.1:80"}],
+      "outlier_detection": {"consecutive_5xx": 5, "base_ejection_time_ms": 30000, "max_ejection_percent": 10}}]})");
+  ASSERT_TRUE(node) << node.error().message;
+  EXPECT_EQ(node->kernel, "6.1.0");
+  EXPECT_EQ(node->watches.at(0).age, 1500ms);
+  EXPECT_FALSE(node->watches.at(1).is_synced || node->watches.at(1).age);
+  EXPECT_EQ(node->pods.at(0).reason, "no label");
+  EXPECT_EQ(node->workloads.at(0).route_table, 3U);
+  const RouteView& route = node->route_tables.at(0).virtual_hosts.at(0).routes.at(0);
+  EXPECT_TRUE(route.conditions.at(0).is_inverted);
+  EXPECT_EQ(route.destinations.at(0).backend, 0U);
+  EXPECT_FALSE(route.destinations.at(1).backend);
+  EXPECT_EQ(route.timeout, 300ms);
+  EXPECT_FALSE(route.per_try_timeout || route.direct_response);
+  EXPECT_EQ(route.retry_status_codes.at(0), 503U);
+  EXPECT_EQ(route.delay.per_million, 500'000U);
+  EXPECT_EQ(route.abort.per_million, 0U);
+  const BackendPolicyView& backend = node->backends.at(0);
+  ASSERT_EQ(backend.limits.size(), 1U);
+  EXPECT_EQ(backend.limits[0].first, "pending");
+  EXPECT_EQ(backend.outlier.value().base_ejection_time, 30s);
+  EXPECT_EQ(backend.endpoints.at(0), "10.0.0.1:80");
 }
 
 TEST(NodeView, WhatIsMissingOrOfAnotherTypeKeepsItsDefault) {

@@ -1,4 +1,4 @@
-#include "cli/commands/status.h"
+#include "cli/views/host_status.h"
 
 #include <chrono>
 #include <utility>
@@ -7,7 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/commands/get_endpoints.h"
+#include "cli/views/duration_text.h"
+#include "cli/views/lists.h"
 
 namespace cli {
 namespace {
@@ -89,6 +90,12 @@ TEST(Status, NeverLetsADocumentDriveTheTerminal) {
   EXPECT_THAT(status_text(node, kPlain), Not(HasSubstr("\033")));
 }
 
+Fleet host_with(std::vector<admin::BackendView> backends) {
+  Fleet fleet(1);
+  fleet[0].backends = std::move(backends);
+  return fleet;
+}
+
 TEST(GetEndpoints, ShowsUntilWhenAndByWhichRuleAnEndpointIsEjected) {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
@@ -99,7 +106,7 @@ TEST(GetEndpoints, ShowsUntilWhenAndByWhichRuleAnEndpointIsEjected) {
       {"outbound|3000|v1|greeter-service.default.svc.cluster.local", "default/helloweb", {good, bad}},
       {"outbound|80||other.default.svc.cluster.local", "default/helloweb", {good}}};
   EXPECT_EQ(
-      endpoints_text(backends, "greeter", base::WallTime(10h), kPlain),
+      endpoints_text(host_with(backends), {.name = "greeter"}, base::WallTime(10h), kPlain),
       "FROM              SERVICE                                         SUBSET  ENDPOINT        ACTIVE  STATE"
       "                           RULE\n"
       "default/helloweb  greeter-service.default.svc.cluster.local:3000  v1      127.0.0.1:3001  2       healthy\n"
@@ -108,8 +115,8 @@ TEST(GetEndpoints, ShowsUntilWhenAndByWhichRuleAnEndpointIsEjected) {
 }
 
 TEST(GetEndpoints, SaysSoWhenThereAreNone) {
-  EXPECT_EQ(endpoints_text({}, "", base::WallTime(), kPlain), "No endpoints.\n");
-  EXPECT_EQ(endpoints_text({}, "nobody", base::WallTime(), kPlain), "No endpoints of nobody.\n");
+  EXPECT_EQ(endpoints_text(host_with({}), {}, base::WallTime(), kPlain), "No endpoints.\n");
+  EXPECT_EQ(endpoints_text(host_with({}), {.name = "nobody"}, base::WallTime(), kPlain), "No endpoints of nobody.\n");
 }
 
 TEST(ShortDuration, RoundsUpToWholeSeconds) {
