@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """What deploy/ installs: rendered by kustomize and by a real helm, taken by a real API server.
-usage: deploy_test.py FAIRLEAD     in the environment: FAIRLEAD_CLUSTER_STATE of a running control plane"""
+usage: deploy_test.py FAIRLEAD     the program, with the others beside it; in the environment: FAIRLEAD_CLUSTER_STATE of a running control plane"""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,17 @@ class RenderingTest(unittest.TestCase):
             schema = json.load(file)
         self.assertEqual(set(values) - set(schema["properties"]), set())
 
+    def test_every_value_is_documented(self):
+        with open(os.path.join(CHART, "values.yaml"), encoding="utf-8") as file:
+            values = yaml.safe_load(file)
+        with open(os.path.join(CHART, "README.md"), encoding="utf-8") as file:
+            documented = set(re.findall(r"`([\w.]+)`", "".join(line.split("|")[1] for line in file if line.startswith("| `"))))
+        names = set()
+        for name, value in values.items():
+            is_group = isinstance(value, dict) and value and name not in ("settings", "nodeSelector")
+            names |= {f"{name}.{below}" for below in value} if is_group else {name}
+        self.assertEqual(documented, names)
+
     def test_helm_lint_finds_nothing(self):
         self.assertIn("0 chart(s) failed", helm("lint", "--strict", CHART).stdout)
 
@@ -159,6 +171,63 @@ class RightsTest(unittest.TestCase):
         spec = pod_spec(kustomized())
         self.assertEqual({"hostNetwork", "hostPID", "hostIPC"} & set(spec), set())
         self.assertFalse(spec["automountServiceAccountToken"])
+
+
+class ImageTest(unittest.TestCase):
+    """What deploy/image/Dockerfile runs, without a container engine."""
+    PROGRAMS = ["usr/bin/fairlead", "usr/bin/fairlead-agent", "usr/bin/fairlead-proxy"]
+    MOST_BYTES = 40_000_000
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.root = folder.name
+        run(os.path.join(DEPLOY, "image", "assemble"), os.path.dirname(FAIRLEAD), cls.root)
+        cls.files = sorted(os.path.relpath(os.path.join(folder, name), cls.root)
+                           for folder, _, names in os.walk(cls.root) for name in names)
+
+    def test_it_has_the_three_programs_and_libraries_alone(self):
+        libraries = [file for file in self.files if file not in self.PROGRAMS]
+        self.assertEqual([file for file in self.files if file in self.PROGRAMS], self.PROGRAMS)
+        self.assertEqual([file for file in libraries if not os.path.basename(file).startswith(("lib", "ld-linux"))], [])
+        self.assertFalse([file for file in self.files if os.path.islink(os.path.join(self.root, file))])
+
+    def test_the_programs_run_in_it(self):
+        for program in self.PROGRAMS:
+            with self.subTest(program):
+                self.assertIn("fairlead", run("chroot", "--userspec=65532:65532", self.root, "/" + program,
+                                              "--help" if program != self.PROGRAMS[0] else "--version").stdout.lower())
+
+    def test_it_is_small(self):
+        size = sum(os.path.getsize(os.path.join(self.root, file)) for file in self.files)
+        print(f"the image has {size / 1e6:.1f} MB", file=sys.stderr)
+        self.assertLess(size, self.MOST_BYTES)
+
+    def test_the_dockerfile_runs_scripts_that_are_there_and_ends_without_root(self):
+        with open(os.path.join(DEPLOY, "image", "Dockerfile"), encoding="utf-8") as file:
+            lines = [line.split() for line in file.read().replace("\\\n", " ").splitlines()
+                     if line and not line.startswith("#")]
+        for words in lines:
+            for word in words[1:] if words[0] == "RUN" else []:
+                if "/" in word and not word.startswith("/"):
+                    self.assertTrue(os.access(os.path.join(DEPLOY, "..", word), os.X_OK), word)
+        self.assertEqual([words[1] for words in lines if words[0] == "FROM"], ["${BASE}", "scratch"])
+        self.assertIn(["USER", "65532:65532"], lines)
+
+
+class SystemdTest(unittest.TestCase):
+    """The unit for hosts without Kubernetes."""
+
+    def test_systemd_takes_it(self):
+        with open(os.path.join(DEPLOY, "systemd", "fairlead.service"), encoding="utf-8") as file:
+            unit = file.read()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "fairlead.service")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(unit.replace("/usr/bin/fairlead-agent", os.path.join(os.path.dirname(FAIRLEAD), "fairlead-agent")))
+            done = run("systemd-analyze", "verify", "--man=no", path)
+        self.assertEqual([line for line in (done.stdout + done.stderr).splitlines() if "fairlead" in line], [])
 
 
 class ApiServerTest(unittest.TestCase):
@@ -258,5 +327,5 @@ class HelmInstallTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    FAIRLEAD = sys.argv.pop(1)
+    FAIRLEAD = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=2)
