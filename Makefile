@@ -1,7 +1,7 @@
 # What a newcomer types: `make demo` and `make test`. Both install what is missing (as root, on Debian 12), build and run.
 # Everyday work uses the CMake presets directly; CONTRIBUTING.md has the details.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release test-unit test-integration test-node test-parity test-cluster bench bench-quick bench-guard bench-programs format lint fuzz asan tsan clean packages
+.PHONY: help demo test build release test-unit test-integration test-node test-parity test-cluster cluster bench bench-quick bench-guard bench-programs format lint fuzz asan tsan clean packages
 .NOTPARALLEL:
 
 MAKEFLAGS += --no-print-directory
@@ -42,6 +42,13 @@ test-parity: build ## compare with the recorded outcomes of Istio and Envoy
 test-cluster: build ## run the tests on a real Kubernetes (root and Go; builds Kubernetes once, in ten minutes)
 	@tests/cluster/build
 	@tests/run $(BUILD) --jobs $(JOBS) cluster
+
+cluster: build ## start a real one-node Kubernetes on this machine, with Fairlead's image in it (root and Go)
+	@tests/cluster/build
+	@tests/cluster/up
+	@tests/cluster/crds
+	@tests/cluster/images $(BUILD)/bin
+	@echo; echo "Now, for kubectl and kubectl fairlead:"; tests/cluster/environment $(BUILD)/bin
 
 bench: bench-programs ## measure against HAProxy, nginx, nghttpx, Envoy and the goals; writes docs/performance.md (root, half an hour)
 	@tests/bench/run build/release --page
