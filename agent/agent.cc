@@ -275,7 +275,7 @@ std::shared_ptr<const NodeView> Agent::view() const {
   auto view = std::make_shared<NodeView>();
   configuration_.show(*view);
   view->instances = instances_->all();
-  view->is_proxy_up = supervisor_->is_up();
+  view->is_proxy_up = supervisor_->is_answering();
   view->proxy_pid = supervisor_->pid();
   view->proxy_generation = supervisor_->applied_generation();
   view->proxy_restarts = supervisor_->restarts();

@@ -23,9 +23,13 @@ struct SocketDemand {
 struct ServiceDemand {
   base::IpAddress address;
 };
-using Demand = std::variant<SocketDemand, ServiceDemand>;
+// All workers have turned since they were asked to.
+struct SignOfLife {
+  std::uint64_t sequence = 0;
+};
+using Demand = std::variant<SocketDemand, ServiceDemand, SignOfLife>;
 
-// What workers want of the agent, on its way to the control thread, which has the channel.
+// What workers want of the agent or have to tell it, on its way to the control thread, which has the channel.
 class Demands {
  public:
   static base::Result<std::unique_ptr<Demands>> create();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <atomic>
 #include <thread>
 
 #include "proxy/worker.h"
@@ -116,6 +117,15 @@ void Server::on_no_service(const base::IpAddress& address) {
 
 void Server::on_new_agent() {
   for (const auto& worker : impl_->workers) worker->on_new_agent();
+}
+
+void Server::ask_for_sign_of_life(std::uint64_t sequence) {
+  const auto missing = std::make_shared<std::atomic<std::size_t>>(impl_->workers.size());
+  for (const auto& worker : impl_->workers) {
+    worker->loop().post([missing, sequence, &demands = *impl_->demands] {
+      if (missing->fetch_sub(1) == 1) demands.push(SignOfLife{sequence});
+    });
+  }
 }
 
 bool Server::drain(base::TimePoint deadline) {

@@ -173,7 +173,7 @@ std::string clusters_text(const Snapshot& snapshot) {
 
 std::string not_ready(const Snapshot& snapshot) {
   const NodeView& view = *snapshot.view;
-  if (!view.is_proxy_up) return "the proxy is not running\n";
+  if (!view.is_proxy_up) return "the proxy does not run, or does not answer\n";
   if (view.proxy_generation == 0) return "the proxy has no configuration yet\n";
   if (!view.has_listeners) return "nothing is listening for redirected connections\n";
   return "";

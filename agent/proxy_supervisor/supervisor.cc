@@ -34,11 +34,15 @@ constexpr std::chrono::seconds kExitWindow{20};
 constexpr std::chrono::seconds kSlowRestart{5};
 constexpr std::chrono::seconds kExternalAbsence{3};  // of a proxy that somebody else starts
 constexpr std::chrono::milliseconds kStopPoll{5};
+constexpr std::chrono::seconds kStartLimit{10};  // until a started proxy says hello
 
+// One that has ended and is not reaped yet still has a name, but no command line.
 bool is_proxy_process(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  const std::string process = "/proc/" + std::to_string(pid);
+  std::ifstream comm(process + "/comm"), command_line(process + "/cmdline");
   std::string name;
-  return std::getline(file, name) && name == "fairlead-proxy";
+  return std::getline(comm, name) && name == "fairlead-proxy" &&
+         command_line.get() != std::ifstream::traits_type::eof();
 }
 
 std::string pid_file(const std::string& socket_path) { return socket_path + ".proxy"; }
@@ -92,7 +96,7 @@ Result<> ProxySupervisor::start(bool adopts) {
     spdlog::warn("the earlier proxy (pid {}) does not come; ending it", earlier);
     is_adopting_ = false;
     if (is_proxy_process(earlier)) ::kill(earlier, SIGKILL);
-    if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
+    spawn_or_try_later();
   });
   return {};
 }
@@ -120,12 +124,39 @@ Result<> ProxySupervisor::spawn() {
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return base::fail_errno("start " + settings_.program, error);
+  if (auto placed = settings_.place(pid); !placed) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return placed;
+  }
   pid_ = pid;
   is_child_ = true;
   std::ofstream(pid_file(settings_.socket_path)) << pid << '\n';
-  if (auto placed = settings_.place(pid); !placed) return placed;
   watch_process();
+  restart_timer_.expires_after(kStartLimit);
+  restart_timer_.async_wait([this, pid](const boost::system::error_code& error) {
+    if (!error && pid_ == pid) end_hung("does not say hello");
+  });
   return {};
+}
+
+// What waits in the listeners' queues would wait for good, so the listeners go.
+void ProxySupervisor::spawn_or_try_later() {
+  auto spawned = spawn();
+  if (spawned) return;
+  close_listeners();
+  spdlog::error("{}; listeners are closed, connections pass; trying again in {} s", spawned.error().message,
+                kSlowRestart.count());
+  restart_timer_.expires_after(kSlowRestart);
+  restart_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !is_stopping_) spawn_or_try_later();
+  });
+}
+
+void ProxySupervisor::end_hung(std::string_view what_it_does) {
+  spdlog::error("the proxy (pid {}) {}; ending it", pid_, what_it_does);
+  exit_reason_ = RestartReason::hang;
+  if (pid_ != 0) ::kill(pid_, SIGKILL);
 }
 
 // Until then connections wait in the listeners' queues.
@@ -162,7 +193,7 @@ void ProxySupervisor::on_exit() {
   spdlog::warn("the proxy (pid {}) ended: {}", ended,
                WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                    : "exit code " + std::to_string(WEXITSTATUS(status)));
-  restart(RestartReason::crash);
+  restart(std::exchange(exit_reason_, RestartReason::crash));
 }
 
 void ProxySupervisor::restart(RestartReason reason) {
@@ -171,7 +202,7 @@ void ProxySupervisor::restart(RestartReason reason) {
   exits_.push_back(now);
   while (!exits_.empty() && exits_.front() < now - kExitWindow) exits_.pop_front();
   if (exits_.size() <= kExitsThatMatter) {
-    if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
+    spawn_or_try_later();
     return;
   }
   close_listeners();
@@ -180,8 +211,7 @@ void ProxySupervisor::restart(RestartReason reason) {
       exits_.size(), kExitWindow.count(), kSlowRestart.count());
   restart_timer_.expires_after(kSlowRestart);
   restart_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || is_stopping_) return;
-    if (auto spawned = spawn(); !spawned) spdlog::error("{}", spawned.error().message);
+    if (!error && !is_stopping_) spawn_or_try_later();
   });
 }
 
@@ -242,6 +272,10 @@ void ProxySupervisor::lose_connection() {
   handed_back_.clear();
   ping_timer_.cancel();
   applied_generation_ = 0;
+  forget_status_requests();
+}
+
+void ProxySupervisor::forget_status_requests() {
   for (auto& [sequence, done] : std::exchange(status_requests_, {})) done(std::nullopt);
 }
 
@@ -266,7 +300,7 @@ void ProxySupervisor::handle(channel::Message message) {
     applied_generation_ = applied->generation;
     callbacks_.applied(applied->generation);
   } else if (auto* pong = std::get_if<channel::Pong>(&message)) {
-    answered_ = pong->sequence;
+    if (pong->sequence <= pings_) answered_ = pong->sequence;  // else an earlier agent had asked
   } else if (auto* reply = std::get_if<channel::StatusReply>(&message)) {
     if (auto found = status_requests_.extract(reply->sequence)) found.mapped()(std::move(reply->backends));
   }
@@ -324,7 +358,7 @@ void ProxySupervisor::greet() {
     send_listener(id, held);
   }
   for (const std::uint64_t id : unknown) send(channel::RemoveListener{id});
-  answered_ = sequence_;
+  answered_ = pings_;
   ping();
 }
 
@@ -341,14 +375,13 @@ void ProxySupervisor::send_listener(std::uint64_t id, const Held& held) {
 }
 
 void ProxySupervisor::ping() {
-  if (sequence_ - answered_ > kMissedPings) {
-    spdlog::error("the proxy (pid {}) does not answer; ending it", pid_);
-    --restarts_[static_cast<std::size_t>(RestartReason::crash)];  // on_exit() counts one
-    ++restarts_[static_cast<std::size_t>(RestartReason::hang)];
-    if (pid_ != 0) ::kill(pid_, SIGKILL);
+  const std::uint64_t missed = pings_ - answered_;
+  if (missed > 0) forget_status_requests();
+  if (missed > kMissedPings) {
+    end_hung("does not answer");
     return;
   }
-  send(channel::Ping{++sequence_});
+  send(channel::Ping{++pings_});
   ping_timer_.expires_after(kPingInterval);
   ping_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && connection_) ping();
@@ -420,12 +453,11 @@ std::vector<channel::AddListener> ProxySupervisor::give_away(std::chrono::millis
 }
 
 void ProxySupervisor::request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done) {
-  if (!connection_) {
+  if (!is_answering()) {
     done(std::nullopt);
     return;
   }
-  const std::uint64_t sequence = ++sequence_;
-  ++answered_;  // not a ping
+  const std::uint64_t sequence = ++last_status_request_;
   status_requests_.emplace(sequence, std::move(done));
   send(channel::StatusRequest{sequence});
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/telemetry/node_state.h"
@@ -74,12 +75,15 @@ class ProxySupervisor {
   void send_sockets(channel::AddSockets sockets);
   void answer(const channel::ServiceFound& found) { send(found); }
 
+  // At once nothing when it does not answer; soon, when it stops answering meanwhile.
   void request_status(std::function<void(std::optional<std::vector<config::BackendStatus>>)> done);
 
   // Ends the proxy: asks it to drain, then insists.
   void stop(std::chrono::milliseconds drain);
 
   [[nodiscard]] bool is_up() const { return connection_ != nullptr; }
+  // All its threads turn.
+  [[nodiscard]] bool is_answering() const { return is_up() && pings_ - answered_ < 2; }
   [[nodiscard]] bool is_listening() const;
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] std::uint64_t applied_generation() const { return applied_generation_; }
@@ -104,6 +108,9 @@ class ProxySupervisor {
   void watch_process();
   void on_exit();
   void restart(telemetry::RestartReason reason);
+  void spawn_or_try_later();
+  void end_hung(std::string_view what_it_does);
+  void forget_status_requests();
   void close_listeners();
   void expect_proxy();
   void hold(Held& held, std::vector<base::UniqueFd> sockets);
@@ -127,10 +134,11 @@ class ProxySupervisor {
   std::optional<channel::ProxyHello> hello_;       // of a proxy whose listeners are still coming
   std::vector<channel::AddListener> handed_back_;  // those that have come
   std::map<std::uint64_t, std::function<void(std::optional<std::vector<config::BackendStatus>>)>> status_requests_;
-  std::uint64_t sequence_ = 0;
-  std::uint64_t answered_ = 0;
+  std::uint64_t last_status_request_ = 0;
+  std::uint64_t pings_ = 0, answered_ = 0;  // sequence numbers
   std::uint64_t applied_generation_ = 0;
-  std::deque<base::TimePoint> exits_;  // recent ones
+  std::deque<base::TimePoint> exits_;                                       // recent ones
+  telemetry::RestartReason exit_reason_ = telemetry::RestartReason::crash;  // of the next one
   std::array<std::uint64_t, 4> restarts_{};
   pid_t pid_ = 0;
   bool is_child_ = false;

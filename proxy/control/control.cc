@@ -144,6 +144,10 @@ class Control {
     }
   }
 
+  void pass_on(const SignOfLife& sign) {
+    if (agent_) answer(channel::Pong{sign.sequence});
+  }
+
   static channel::AddListener copy(const channel::AddListener& listener) {
     channel::AddListener copied{.id = listener.id, .fixed = listener.fixed, .pod = listener.pod, .sockets = {}};
     for (const UniqueFd& socket : listener.sockets) copied.sockets.push_back(socket.duplicate());
@@ -217,7 +221,13 @@ class Control {
     drain_limit_ = message.deadline;
     is_ending_ = true;
   }
-  void operator()(channel::Ping message) { answer(channel::Pong{message.sequence}); }
+  void operator()(channel::Ping message) {
+    if (server_) {
+      server_->ask_for_sign_of_life(message.sequence);
+    } else {
+      answer(channel::Pong{message.sequence});
+    }
+  }
   void operator()(channel::StatusRequest message) {
     channel::StatusReply reply{.sequence = message.sequence, .backends = {}};
     if (server_) reply.backends = server_->status();

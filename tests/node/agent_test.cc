@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -33,6 +35,8 @@ using namespace std::chrono_literals;
 using base::UniqueFd;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 using tests::support::FakeUpstream;
 using tests::support::HttpClient;
 
@@ -68,7 +72,8 @@ class Host : public ::testing::Test {
     if (!cgroup2) throw std::runtime_error("no cgroup2");
     cgroup_root_ = *cgroup2 + "/fairlead-test-" + std::to_string(::getpid());
     fs::create_directory(cgroup_root_);
-    if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) give_up("unshare");
+    enter(AT_FDCWD, cgroup_root_ + "/cgroup.procs");
+    if (::unshare(CLONE_NEWCGROUP | CLONE_NEWNS | CLONE_NEWNET) != 0) give_up("unshare");
     if (::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0) give_up("make mounts private");
     outer_cgroups_.reset(::open(cgroup2->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (::mount(cgroup_root_.c_str(), cgroup2->c_str(), "", MS_BIND, nullptr) != 0) give_up("mount cgroups");
@@ -96,6 +101,7 @@ class Host : public ::testing::Test {
     }
     if (agent_ > 0) ::waitpid(agent_, nullptr, 0);
     upstream_.reset();
+    enter(outer_cgroups_.get(), "cgroup.procs");
     // By the outer mount: the bind mount keeps its own root busy.
     ::umount2(cgroups_.c_str(), MNT_DETACH);
     wait_until([this] {
@@ -105,6 +111,10 @@ class Host : public ::testing::Test {
     fs::remove_all(folder_);
   }
 
+  static void enter(int folder, const std::string& members) {
+    const UniqueFd file(::openat(folder, members.c_str(), O_WRONLY | O_CLOEXEC));
+    if (::write(file.get(), "0", 1) != 1) give_up("enter a cgroup");
+  }
   static void remove_cgroups(const std::string& folder) {
     std::error_code error;
     std::vector<std::string> children;
@@ -139,10 +149,10 @@ class Host : public ::testing::Test {
     fs::rename(path + ".new", path + ".yaml");
   }
 
-  void start_agent() {
+  void start_agent(const std::string& program = FAIRLEAD_AGENT) {
     const std::string out = folder_ + "/agent.out";
     fs::remove(out);
-    agent_ = spawn({FAIRLEAD_AGENT, "-f", folder_ + "/documents", "--runtime-dir", folder_ + "/run", "--access-log",
+    agent_ = spawn({program, "-f", folder_ + "/documents", "--runtime-dir", folder_ + "/run", "--access-log",
                     folder_ + "/access.log", "--workers", "2"},
                    out);
     ASSERT_TRUE(wait_until([&] { return read_file(out).find("ready") != std::string::npos; })) << read_file(out);
@@ -408,6 +418,70 @@ TEST_F(Host, NoConnectionIsRefusedWhenTheProxyIsKilled) {
   EXPECT_THAT(metrics(), HasSubstr(R"(fairlead_proxy_restarts_total{reason="crash"} 3)"));
 }
 
+TEST_F(Host, TheNextProxyServesWithin200Milliseconds) {
+  start_agent();
+  std::vector<std::chrono::nanoseconds> gaps;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(ask_as_workload(), "200 through the proxy");
+    const pid_t killed = proxy();
+    const base::TimePoint begun = base::now();
+    ::kill(killed, SIGKILL);
+    // The kernel lets go of the killed one's connections a moment later: it may still have taken this one.
+    ASSERT_TRUE(wait_until([&] { return ask_as_workload() == "200 through the proxy" && proxy() != killed; }));
+    gaps.push_back(base::now() - begun);
+  }
+  std::sort(gaps.begin(), gaps.end());
+  EXPECT_LT(gaps[gaps.size() / 2], 200ms);
+}
+
+TEST_F(Host, AProxyThatHangsIsReplacedAndNeverHoldsUpTheMetricsPage) {
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  const pid_t stopped = proxy();
+  ::kill(stopped, SIGSTOP);
+  EXPECT_TRUE(wait_until([] { return metrics().find("\nfairlead_proxy_up 0\n") != std::string::npos; }));
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy") << "it has waited for the next one";
+  EXPECT_NE(proxy(), stopped);
+  EXPECT_NE(metrics().find("fairlead_proxy_restarts_total{reason=\"crash\"} 0\n"
+                           "fairlead_proxy_restarts_total{reason=\"hang\"} 1\n"),
+            std::string::npos);
+}
+
+// The thread that answers the agent goes on.
+TEST_F(Host, AWorkerThatHangsIsNoticed) {
+  start_agent();
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  const pid_t process = proxy();
+  pid_t worker = 0;
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+    if (read_file(thread.path() / "comm") == "worker\n") worker = std::stoi(thread.path().filename());
+  }
+  ASSERT_EQ(::ptrace(PTRACE_SEIZE, worker, nullptr, nullptr), 0) << std::strerror(errno);
+  ASSERT_EQ(::ptrace(PTRACE_INTERRUPT, worker, nullptr, nullptr), 0) << std::strerror(errno);
+  EXPECT_TRUE(wait_until([&] {
+    ::waitpid(worker, nullptr, __WALL | WNOHANG);  // what is traced ends when its tracer has seen it
+    return proxy() != process && proxy() != 0;
+  }));
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  EXPECT_NE(metrics().find(R"(fairlead_proxy_restarts_total{reason="hang"} 1)"), std::string::npos);
+}
+
+// As in an upgrade that has gone wrong.
+TEST_F(Host, ConnectionsPassWhenTheProxyCannotBeStarted) {
+  const fs::path programs = folder_ + "/programs";
+  fs::create_directory(programs);
+  for (const char* const name : {"fairlead-agent", "fairlead-proxy"}) {
+    fs::copy_file(fs::path(FAIRLEAD_AGENT).parent_path() / name, programs / name);
+  }
+  start_agent(programs / "fairlead-agent");
+  EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+  fs::rename(programs / "fairlead-proxy", programs / "gone");
+  ::kill(proxy(), SIGKILL);
+  EXPECT_TRUE(becomes("200 direct"));
+  fs::rename(programs / "gone", programs / "fairlead-proxy");
+  EXPECT_TRUE(becomes("200 through the proxy")) << read_file(folder_ + "/agent.out");
+}
+
 TEST_F(Host, RequestsGoOnWithoutTheAgentAndTheNextOneTakesOver) {
   write_document("policy", abort_with(418));
   start_agent();
@@ -453,6 +527,63 @@ TEST_F(Host, ConnectionsPassWhenBothAreDead) {
   EXPECT_EQ(ask_as_workload(), "200 direct");
   start_agent();
   EXPECT_EQ(ask_as_workload(), "200 through the proxy");
+}
+
+// Connections that the proxy had in its hands are reset; no connect() fails.
+TEST_F(Host, NoConnectFailsWhenBothAreKilled) {
+  const UniqueFd service(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage storage{};
+  socklen_t size = base::SocketAddress::parse("127.0.0.1:0")->to_sockaddr(storage);
+  auto* const address = reinterpret_cast<sockaddr*>(&storage);
+  ASSERT_EQ(::bind(service.get(), address, size), 0);
+  ASSERT_EQ(::listen(service.get(), 4096), 0);
+  ASSERT_EQ(::getsockname(service.get(), address, &size), 0);
+  write_document("more",
+                 "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: raw}\nspec:\n"
+                 "  hosts: [raw.default.svc.cluster.local]\n  addresses: [127.0.0.1]\n  resolution: STATIC\n"
+                 "  ports: [{number: " +
+                     std::to_string(base::SocketAddress::from_sockaddr(storage).port) +
+                     ", name: http, protocol: HTTP}]\n  endpoints: [{address: 127.0.0.1}]\n");
+  start_agent();
+  std::thread served([&] {
+    while (const UniqueFd connection = UniqueFd(::accept4(service.get(), nullptr, nullptr, SOCK_CLOEXEC))) {
+    }
+  });
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  UniqueFd stop_reader(ends[0]), stop_writer(ends[1]);
+  std::string said;
+  std::thread load([&] {
+    said = in_workload([&] {
+      stop_writer.reset();
+      ::fcntl(stop_reader.get(), F_SETFL, O_NONBLOCK);
+      std::map<std::string, int> outcomes;
+      for (char byte = 0; ::read(stop_reader.get(), &byte, 1) != 0;) {  // 0: told to stop
+        const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const linger abort{.l_onoff = 1, .l_linger = 0};  // or ports run out
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+        ++outcomes[::connect(socket.get(), address, size) == 0 ? "good" : std::strerror(errno)];
+      }
+      std::string text;
+      for (const auto& [outcome, count] : outcomes) text += outcome + " " + std::to_string(count) + " ";
+      return text;
+    });
+  });
+  constexpr int kRounds = 4;
+  for (int i = 0; i < kRounds; ++i) {
+    const pid_t last = proxy();
+    if (i % 2 == 0) ::kill(last, SIGKILL);
+    kill_agent();
+    ::kill(last, SIGKILL);
+    if (const pid_t another = proxy()) ::kill(another, SIGKILL);
+    ASSERT_TRUE(wait_until([this] { return proxy() == 0; }));
+    start_agent();
+  }
+  stop_writer.reset();
+  load.join();
+  ::shutdown(service.get(), SHUT_RDWR);
+  served.join();
+  EXPECT_THAT(said, AllOf(StartsWith("good "), Not(HasSubstr("refused")), Not(HasSubstr("reset")))) << said;
 }
 
 TEST_F(Host, TerminationLeavesNothing) {

@@ -198,7 +198,7 @@ TEST(Pages, ReadyWhenConnectionsAreServed) {
   auto view = std::make_shared<NodeView>(*down.view);
   view->is_proxy_up = false;
   down.view = view;
-  EXPECT_EQ(not_ready(down), "the proxy is not running\n");
+  EXPECT_EQ(not_ready(down), "the proxy does not run, or does not answer\n");
 }
 
 // An endpoint that is ejected for one caller counts as ejected, once.
