@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds kTrialDrain{300};
 constexpr std::chrono::seconds kDrain{5};
 constexpr std::chrono::seconds kDrainAtHandover{20};
 constexpr std::chrono::milliseconds kLagInterval{500};
+constexpr std::chrono::milliseconds kReloadDelay{50};
 
 // The program of this name beside the running one.
 std::string sibling(const char* name) {
@@ -56,6 +57,7 @@ Agent::Agent(Options options)
       lag_timer_(context_),
       configuration_(options_, identities_,
                      [this](CalledServices::Hosts hosts) { cluster_->set_called(std::move(hosts)); }),
+      reload_timer_(context_),
       adoption_timer_(context_) {}
 Agent::~Agent() = default;
 
@@ -100,7 +102,7 @@ Result<> Agent::start_everything() {
   if (auto started = start_proxy(); !started) return started;
   if (auto added = instances_->add_shared_listeners(); !added) return added;
   files_readable_ = watch_readable(context_, configuration_.fd(), [this] {
-    if (configuration_.take_changes()) reload();
+    if (configuration_.take_changes()) reload_soon();
   });
   if (redirection_) {
     cgroups_readable_ = watch_readable(context_, redirection_->fd(), [this] {
@@ -168,7 +170,18 @@ Result<> Agent::start_proxy() {
 }
 
 void Agent::reload() {
-  if (configuration_.reload()) compile_and_apply();
+  configuration_.reload();
+  compile_and_apply();
+}
+
+// An editor may take a file away and write it anew: what is between is not what anybody wants in force.
+void Agent::reload_soon() {
+  if (std::exchange(is_reload_due_, true)) return;
+  reload_timer_.expires_after(kReloadDelay);
+  reload_timer_.async_wait([this](const boost::system::error_code& error) {
+    is_reload_due_ = false;
+    if (!error && !has_given_node_away_) reload();
+  });
 }
 
 void Agent::compile_and_apply() {

@@ -42,6 +42,7 @@ class Agent {
   void find_service(const base::IpAddress& address);
   void adopt_services(const channel::ProxyHello& hello);
   void reload();
+  void reload_soon();
   void compile_and_apply();
   void update_instances();
   base::Result<> start_everything();
@@ -69,6 +70,8 @@ class Agent {
   telemetry::IdentityTable identities_;
   Configuration configuration_;
   std::unique_ptr<boost::asio::posix::stream_descriptor> files_readable_;
+  boost::asio::steady_timer reload_timer_;
+  bool is_reload_due_ = false;
   bool config_is_held_back_ = false;  // while the proxy is better off with what it has
   boost::asio::steady_timer adoption_timer_;
 

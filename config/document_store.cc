@@ -41,6 +41,17 @@ istio::ReadDocument unreadable(const SourceFile& file, const yaml::SyntaxError& 
   return read;
 }
 
+std::vector<yaml::ParsedDocument> unread(const SourceFile& file) {
+  yaml::ParsedDocument document;
+  document.error = yaml::SyntaxError{.mark = {.line = 0, .column = 0}, .message = file.problem};
+  return {document};
+}
+
+// A folder that is gone was the folder of its files.
+bool is_within(const std::string& file, const std::string& path) {
+  return file == path || (file.starts_with(path) && (path.ends_with('/') || file[path.size()] == '/'));
+}
+
 std::string domain_of(const std::vector<ParsedFile>& files) {
   for (const ParsedFile& file : files) {
     for (const yaml::ParsedDocument& document : file.documents) {
@@ -57,7 +68,9 @@ std::string domain_of(const std::vector<ParsedFile>& files) {
 
 std::vector<Candidate> read_all(std::span<const SourceFile> files) {
   std::vector<ParsedFile> parsed;
-  for (const SourceFile& file : files) parsed.push_back({&file, yaml::parse(file.text)});
+  for (const SourceFile& file : files) {
+    parsed.push_back({&file, file.problem.empty() ? yaml::parse(file.text) : unread(file)});
+  }
   const std::string domain = domain_of(parsed);
   std::vector<Candidate> candidates;
   for (const ParsedFile& file : parsed) {
@@ -119,7 +132,7 @@ void DocumentStore::update(std::span<const SourceFile> files) {
   refuse_duplicates(candidates);
 
   std::set<DocumentId> good;
-  std::set<std::string> incomplete;  // files with a document that does not even say what it is
+  std::set<std::string> incomplete;  // files with a document that does not even say what it is, folders not read
   for (const Candidate& candidate : candidates) {
     if (candidate.read.body) good.insert(candidate.read.id);
     if (candidate.read.id.name.empty()) incomplete.insert(candidate.file);
@@ -157,7 +170,9 @@ void DocumentStore::update(std::span<const SourceFile> files) {
   }
   // One of the documents that are missing from such a file is probably the one that cannot be read; keep them all.
   for (const Entry& old : entries_) {
-    if (incomplete.contains(old.file) && keep_old(old)) {
+    const bool may_be_hidden = std::any_of(incomplete.begin(), incomplete.end(),
+                                           [&](const std::string& path) { return is_within(old.file, path); });
+    if (may_be_hidden && keep_old(old)) {
       statuses_.push_back({old.id, old.file, DocumentState::rejected, true});
     }
   }

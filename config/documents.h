@@ -213,7 +213,8 @@ struct Documents {
 
 struct SourceFile {
   std::string name;  // as shown in messages
-  std::string text;
+  std::string text = {};
+  std::string problem = {};  // why it could not be read; empty: it was
 };
 
 struct LoadResult {

@@ -39,9 +39,7 @@ Result<> Configuration::load() {
   auto files = DocumentFiles::open(options_.documents);
   if (!files) return tl::unexpected(files.error());
   files_ = std::move(*files);
-  auto read = files_->read();
-  if (!read) return tl::unexpected(read.error());
-  store_.update(*read);
+  store_.update(files_->read());
   documents_ = store_.documents();
   options_.apply_to(documents_.settings);
   if (!store_.has_errors()) {
@@ -58,13 +56,8 @@ Result<> Configuration::load() {
                                        " in the documents; nothing was started");
 }
 
-bool Configuration::reload() {
-  auto read = files_->read();
-  if (!read) {  // a file that vanished between listing and reading: its own event follows
-    spdlog::warn("{}", read.error().message);
-    return false;
-  }
-  store_.update(*read);
+void Configuration::reload() {
+  store_.update(files_->read());
   if (!store_.has_errors()) last_success_ = base::wall_now();
   for (const config::Finding& finding : store_.findings()) {
     if (finding.severity != config::Severity::error) continue;
@@ -78,7 +71,6 @@ bool Configuration::reload() {
       rejects_.push_back({kind, reason, 1});
     }
   }
-  return true;
 }
 
 bool Configuration::set_cluster(std::shared_ptr<const kube::ClusterView> view) {

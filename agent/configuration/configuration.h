@@ -35,9 +35,8 @@ class Configuration {
   // Readable when files may have changed; take_changes() says whether they did.
   [[nodiscard]] int fd() const { return files_->fd(); }
   bool take_changes() { return files_->take_changes(); }
-  // Reads the files again. Of a document that is refused the last good version stays. False: they are being changed
-  // just now, and an event follows.
-  bool reload();
+  // Reads the files again. Of a document that is refused, or whose file cannot be read, the last good version stays.
+  void reload();
   // True: what is to be compiled may have changed, and not only pods came or went.
   bool set_cluster(std::shared_ptr<const kube::ClusterView> view);
 

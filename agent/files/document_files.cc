@@ -5,29 +5,23 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 namespace agent {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_document(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return !name.starts_with('.') && (path.extension() == ".yaml" || path.extension() == ".yml");
+std::string folder_of(const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  return folder.empty() ? "." : folder.string();
 }
 
-base::Result<config::SourceFile> read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    // An empty file sets failbit too, and is no error.
-    std::error_code error;
-    if (!file.is_open() || fs::file_size(path, error) != 0) return base::fail_errno("read " + path.string());
-  }
-  return config::SourceFile{path.string(), text.str()};
+// "documents/" is the folder documents.
+fs::path without_slash(const std::string& path) {
+  const fs::path plain(path);
+  return plain.has_filename() ? plain : plain.parent_path();
 }
 
 }  // namespace
@@ -35,57 +29,73 @@ base::Result<config::SourceFile> read_file(const fs::path& path) {
 base::Result<DocumentFiles> DocumentFiles::open(std::vector<std::string> paths) {
   DocumentFiles files;
   files.paths_ = std::move(paths);
-  files.watch_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  if (!files.watch_) return base::fail_errno("inotify_init1");
   for (const std::string& path : files.paths_) {
-    if (auto watched = files.watch(path); !watched) return tl::unexpected(watched.error());
-  }
-  return files;
-}
-
-// Always a folder is watched: a file that is replaced has another inode, but its folder stays.
-base::Result<> DocumentFiles::watch(const std::string& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (error || !fs::exists(status)) {
+    std::error_code error;
+    if (fs::exists(path, error)) continue;
     return base::fail(base::Errc::not_found,
                       path + ": no such file or folder; -f takes YAML files and folders of them");
   }
-  fs::path folder = fs::is_directory(status) ? fs::path(path) : fs::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  constexpr std::uint32_t kEvents =
-      IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF;
-  if (::inotify_add_watch(watch_.get(), folder.c_str(), kEvents) < 0)
-    return base::fail_errno("watch " + folder.string());
-  return {};
+  files.watch_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!files.watch_) return base::fail_errno("inotify_init1");
+  files.watch_all();
+  return files;
 }
 
-base::Result<std::vector<config::SourceFile>> DocumentFiles::read() const {
-  std::vector<config::SourceFile> files;
+// Always a folder is watched: a file that is replaced has another inode, but its folder stays. A folder may be replaced
+// too, so the one above it is watched for its name.
+void DocumentFiles::watch_all() {
   for (const std::string& path : paths_) {
+    const fs::path named = without_slash(path);
     std::error_code error;
-    std::vector<fs::path> found;
-    if (fs::is_directory(path, error)) {
-      for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
-        if (is_document(entry.path()) && entry.is_regular_file(error)) found.push_back(entry.path());
-      }
-      std::sort(found.begin(), found.end());
-    } else if (fs::exists(path, error)) {
-      found.emplace_back(path);
+    if (!fs::is_directory(named, error)) {
+      watch(folder_of(named), "");
+      watch_target(named);
+      continue;
     }
-    for (const fs::path& each : found) {
-      auto file = read_file(each);
-      if (!file) return tl::unexpected(file.error());
-      files.push_back(std::move(*file));
+    watch(named, "");
+    if (named.has_filename()) watch(folder_of(named), named.filename());
+    watch_target(named);
+    fs::directory_iterator entry(named, error);
+    for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+      if (config::is_document_name(entry->path().filename().string())) watch_target(entry->path());
     }
   }
-  return files;
+}
+
+// Of a symbolic link, what it leads to may change where it is.
+void DocumentFiles::watch_target(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_symlink(path, error)) return;
+  const fs::path target = fs::canonical(path, error);
+  if (!error) watch(folder_of(target), target.filename());
+}
+
+void DocumentFiles::watch(const std::string& folder, const std::string& name) {
+  constexpr std::uint32_t kEvents =
+      IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+  const int descriptor = ::inotify_add_watch(watch_.get(), folder.c_str(), kEvents);
+  if (descriptor < 0) return;  // gone, or not for us to see: reading says so
+  auto& names = names_[descriptor];
+  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
 bool DocumentFiles::take_changes() {
   alignas(inotify_event) std::array<char, 16 * 1024> events;
   bool has_changed = false;
-  while (::read(watch_.get(), events.data(), events.size()) > 0) has_changed = true;
+  for (ssize_t size = 0; (size = ::read(watch_.get(), events.data(), events.size())) > 0;) {
+    for (const char* at = events.data(); at < events.data() + size;) {
+      inotify_event event{};
+      std::memcpy(&event, at, sizeof event);
+      const std::string name = event.len > 0 ? at + sizeof event : "";
+      at += sizeof event + event.len;
+      const auto& names = names_[event.wd];
+      has_changed =
+          has_changed || event.wd < 0 ||
+          std::any_of(names.begin(), names.end(), [&](const auto& each) { return each.empty() || each == name; });
+      if ((event.mask & IN_IGNORED) != 0) names_.erase(event.wd);
+    }
+  }
+  if (has_changed) watch_all();
   return has_changed;
 }
 

@@ -1,47 +1,17 @@
 #include "cli/commands/analyze.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
+#include <span>
 #include <sstream>
 
 #include "cli/exit_code.h"
 #include "config/compile/compile.h"
+#include "config/source_files.h"
 
 namespace cli {
 namespace {
-
-namespace fs = std::filesystem;
-
-base::Result<config::SourceFile> read_source(const std::string& path) {
-  std::stringstream text;
-  if (path == "-") {
-    text << std::cin.rdbuf();
-    return config::SourceFile{"standard input", text.str()};
-  }
-  std::ifstream file(path);
-  if (!file) return base::fail_errno("read " + path);
-  text << file.rdbuf();
-  return config::SourceFile{path, text.str()};
-}
-
-bool holds_documents(const fs::path& path) {
-  const auto extension = path.extension();
-  return extension == ".yaml" || extension == ".yml" || extension == ".json";
-}
-
-std::vector<std::string> files_of(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code ignored;
-  for (fs::directory_iterator entry(folder, ignored), end; entry != end; entry.increment(ignored)) {
-    if (!entry->is_directory(ignored) && holds_documents(entry->path())) files.push_back(entry->path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 std::string summary(std::size_t files, std::size_t errors, std::size_t warnings) {
   const auto counted = [](std::size_t count, const std::string& what) {
@@ -55,15 +25,15 @@ std::string summary(std::size_t files, std::size_t errors, std::size_t warnings)
 base::Result<std::vector<config::SourceFile>> read_sources(const std::vector<std::string>& paths) {
   std::vector<config::SourceFile> sources;
   for (const auto& path : paths) {
-    std::error_code ignored;
-    const bool is_folder = fs::is_directory(path, ignored);
-    for (const auto& file : is_folder ? files_of(path) : std::vector<std::string>{path}) {
-      auto source = read_source(file);
-      if (!source) return tl::unexpected(source.error());
-      sources.push_back(std::move(*source));
+    if (path == "-") {
+      std::stringstream text;
+      text << std::cin.rdbuf();
+      sources.push_back({.name = "standard input", .text = text.str()});
+      continue;
     }
+    for (auto& file : config::read_source_files(std::span(&path, 1))) sources.push_back(std::move(file));
   }
-  if (sources.empty()) return base::fail(base::Errc::not_found, "no *.yaml, *.yml or *.json there");
+  if (sources.empty()) return base::fail(base::Errc::not_found, "no *.yaml or *.yml there");
   return sources;
 }
 

@@ -18,7 +18,7 @@ struct AnalyzeOptions {
 // them, 2: one of them (or a path) cannot be read.
 int run_analyze(const AnalyzeOptions& options, const Terminal& terminal);
 
-// Each file as it is named, of each folder the *.yaml, *.yml and *.json in it, in the order of their names.
+// Each file as it is named, of each folder what the agent would read.
 base::Result<std::vector<config::SourceFile>> read_sources(const std::vector<std::string>& paths);
 
 std::string finding_line(const config::Finding& finding, const Terminal& terminal);

@@ -69,7 +69,7 @@ TEST_F(Analyze, AnInvalidDocumentEndsWith2AndNamesItsPlace) {
 
 TEST_F(Analyze, AnUnreadablePathEndsWith2) {
   EXPECT_EQ(analyze({"-f", file("absent.yaml")}), 2);
-  EXPECT_THAT(output_, HasSubstr("No such file or directory"));
+  EXPECT_THAT(output_, HasSubstr("no such file or folder"));
 }
 
 TEST_F(Analyze, AFolderIsReadAsAWholeSoTwoVersionsOfOneDocumentAreAnError) {
