@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -142,7 +143,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     if (!semantics.empty())
       options.semantics = semantics == "legacy" ? config::Semantics::legacy : config::Semantics::istio;
     if (options.documents.empty() && !options.is_kubernetes) {
-      throw CLI::RequiredError("--file (or --kubernetes)");
+      throw CLI::RequiredError("-f FILE_OR_FOLDER (or --kubernetes)");
     }
     if (options.is_kubernetes && without_bpf) throw CLI::ValidationError("--kubernetes", "needs eBPF");
     if (options.uses_bpf && !options.listeners.empty()) {
@@ -152,7 +153,12 @@ ParsedOptions parse_options(int argc, char** argv) {
       throw CLI::ValidationError("--no-bpf", "needs --listen ADDRESS:PORT=VIP:PORT and --as WORKLOAD.NAMESPACE");
     }
   } catch (const CLI::ParseError& error) {
-    parsed.exit_code = app.exit(error) == 0 ? 0 : kUsageError;
+    if (error.get_exit_code() == 0) {
+      parsed.exit_code = app.exit(error);  // prints the help that was asked for
+    } else {
+      std::fprintf(stderr, "%s: %s\nTry: %s --help\n", argv[0], error.what(), argv[0]);
+      parsed.exit_code = kUsageError;
+    }
     return parsed;
   }
   if (options.is_kubernetes && options.node.empty()) options.node = host_name();

@@ -3,7 +3,6 @@
 #include <array>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string_view>
 
@@ -50,6 +49,25 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::n
       ->type_name("DURATION");
 }
 
+// An option that takes one of these words, in whatever case.
+template <typename T>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target,
+                        std::vector<std::pair<std::string, T>> choices, const std::string& help) {
+  const auto choose = [&target, name, choices = std::move(choices)](const std::string& text) {
+    std::string allowed;
+    for (const auto& [word, value] : choices) {
+      if (CLI::detail::to_lower(word) == CLI::detail::to_lower(text)) {
+        target = value;
+        return;
+      }
+      if (!allowed.empty()) allowed += word == choices.back().first ? " or " : ", ";
+      allowed += word;
+    }
+    throw CLI::ValidationError(name, "'" + text + "' is not " + allowed);
+  };
+  return app.add_option_function<std::string>(name, choose, help);
+}
+
 struct Parsed {
   DemoOptions demo;
   AnalyzeOptions analyze;
@@ -80,13 +98,13 @@ void add_load(CLI::App& root, Parsed& parsed) {
   app->add_flag("--curl", options.is_one_request, "Send one request and print the whole answer");
   app->add_option("--json", options.json_path,
                   "Also write the result as JSON to this file; -: to standard output only");
-  const std::map<std::string, LoadLogLevel> levels{{"Debug", LoadLogLevel::debug},
-                                                   {"Verbose", LoadLogLevel::verbose},
-                                                   {"Info", LoadLogLevel::info},
-                                                   {"Warning", LoadLogLevel::warning},
-                                                   {"Error", LoadLogLevel::error}};
-  app->add_option("--loglevel", options.log_level, "Debug, Verbose, Info, Warning or Error")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
+  add_choice<LoadLogLevel>(*app, "--loglevel", options.log_level,
+                           {{"Debug", LoadLogLevel::debug},
+                            {"Verbose", LoadLogLevel::verbose},
+                            {"Info", LoadLogLevel::info},
+                            {"Warning", LoadLogLevel::warning},
+                            {"Error", LoadLogLevel::error}},
+                           "Debug, Verbose, Info, Warning or Error")
       ->type_name("LEVEL");
   app->add_flag("--quiet", parsed.is_quiet, "The same as -loglevel Error");
 }
@@ -94,10 +112,9 @@ void add_load(CLI::App& root, Parsed& parsed) {
 void add_demo(CLI::App& root, Parsed& parsed) {
   auto* app = root.add_subcommand("demo", "Timeouts, retries, ejection and limits on real processes, in 30 seconds");
   auto& options = parsed.demo;
-  const std::map<std::string, config::Semantics> profiles{{"istio", config::Semantics::istio},
-                                                          {"legacy", config::Semantics::legacy}};
-  app->add_option("--semantics", options.semantics, "istio (today's) or legacy (Istio 1.1)")
-      ->transform(CLI::CheckedTransformer(profiles).description(""))
+  add_choice<config::Semantics>(*app, "--semantics", options.semantics,
+                                {{"istio", config::Semantics::istio}, {"legacy", config::Semantics::legacy}},
+                                "istio (today's) or legacy (Istio 1.1)")
       ->type_name("PROFILE");
   app->add_flag("--no-bpf", options.has_no_bpf, "Without redirection in the kernel; any user may do that");
   app->add_flag("--keep", options.keeps_running, "Leave it running until Ctrl-C, and say how to go on");
@@ -122,9 +139,8 @@ void add_admin(CLI::App& app, std::string& admin) {
 }
 
 void add_output(CLI::App& app, OutputFormat& format) {
-  const std::map<std::string, OutputFormat> formats{{"table", OutputFormat::table}, {"json", OutputFormat::json}};
-  app.add_option("-o,--output", format, "table or json")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
+  add_choice<OutputFormat>(app, "-o,--output", format, {{"table", OutputFormat::table}, {"json", OutputFormat::json}},
+                           "table or json")
       ->type_name("FORMAT");
 }
 
@@ -220,10 +236,10 @@ void add_cluster_check(CLI::App& root, Parsed& parsed) {
 
 void add_completion(CLI::App& root, Parsed& parsed) {
   auto* app = root.add_subcommand("completion", "Print a completion script for a shell");
-  const std::map<std::string, Shell> shells{{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}};
-  app->add_option("shell", parsed.completion.shell, "bash, zsh or fish")
+  add_choice<Shell>(*app, "shell", parsed.completion.shell,
+                    {{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}}, "bash, zsh or fish")
       ->required()
-      ->transform(CLI::CheckedTransformer(shells).description(""));
+      ->type_name("SHELL");
 }
 
 bool everything(const CLI::App* /*app*/) { return true; }
@@ -300,9 +316,11 @@ Message message_of(const CLI::App& root, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr) return {std::string(error.what()) + "\n", kGood};
   if (error.get_exit_code() == 0) return {app->help(parents), kGood};
   const bool lacks_command = app->get_subcommands().empty() && !app->get_subcommands(everything).empty();
-  const std::string what = lacks_command && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr
-                               ? "say what to do"
-                               : std::string(error.what());
+  std::string what = error.what();
+  if (lacks_command && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    const auto surplus = app->remaining();
+    what = surplus.empty() ? "say what to do" : "there is no command " + surplus.front();
+  }
   return {name + ": " + what + "\nTry: " + name + " --help\n", kUsage};
 }
 

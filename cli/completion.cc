@@ -1,5 +1,6 @@
 #include "cli/completion.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace cli {
@@ -62,6 +63,7 @@ std::string zsh_entry(std::string_view word, std::string_view help) {
   return quoted(text + ":" + std::string(help));
 }
 
+// `words` is the shell's own: what is on the line so far.
 std::string zsh_script(std::span<const CommandDescription> commands) {
   std::string names;
   std::string cases;
@@ -70,12 +72,12 @@ std::string zsh_script(std::span<const CommandDescription> commands) {
     std::string words;
     for (const auto& choice : command.choices) words += " " + zsh_entry(choice, "");
     for (const auto& [option, help] : command.options) words += " " + zsh_entry(option, help);
-    cases += "    " + command.name + ") words=(" + words + " ) ;;\n";
+    cases += "    " + command.name + ") choices=(" + words + " ) ;;\n";
   }
   return "#compdef fairlead\n"
          "# fairlead completion for zsh. To use it: source <(fairlead completion zsh)\n"
          "_fairlead() {\n"
-         "  local -a commands words\n"
+         "  local -a commands choices\n"
          "  commands=(\n" +
          names +
          "  )\n"
@@ -86,7 +88,7 @@ std::string zsh_script(std::span<const CommandDescription> commands) {
          "  case ${words[2]} in\n" +
          cases +
          "  esac\n"
-         "  _describe option words || _files\n"
+         "  _describe option choices || _files\n"
          "}\n"
          "compdef _fairlead fairlead\n";
 }
@@ -110,6 +112,23 @@ std::string fish_script(std::span<const CommandDescription> commands) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> options_in_help(std::string_view help) {
+  std::vector<std::pair<std::string, std::string>> options;
+  while (!help.empty()) {
+    std::string_view line = help.substr(0, help.find('\n'));
+    help.remove_prefix(std::min(help.size(), line.size() + 1));
+    if (!line.starts_with("  -")) continue;
+    line.remove_prefix(2);
+    std::string_view names = line.substr(0, line.find(' '));
+    const auto gap = line.find("  ");
+    std::string_view text = gap == line.npos ? std::string_view() : line.substr(gap);
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    names = names.substr(names.rfind(',') + 1);  // the long one
+    options.emplace_back(names.substr(0, names.find_first_of(":=")), text);
+  }
+  return options;
+}
 
 std::string completion_script(Shell shell, std::span<const CommandDescription> commands) {
   switch (shell) {

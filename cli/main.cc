@@ -33,7 +33,11 @@ struct Runner {
   int operator()(const ClusterCheckOptions& options) const { return run_cluster_check(options, terminal); }
   int operator()(const CleanupOptions& options) const { return run_cleanup(options); }
   int operator()(const CompletionOptions& options) const {
-    std::fputs(completion_script(options.shell, describe_commands()).c_str(), stdout);
+    auto commands = describe_commands();
+    for (auto& command : commands) {
+      if (command.name == "run") command.options = options_in_help(agent_help());
+    }
+    std::fputs(completion_script(options.shell, commands).c_str(), stdout);
     return 0;
   }
   int operator()(const VersionOptions& /*options*/) const { return run_version(); }

@@ -59,8 +59,9 @@ std::vector<SourceFile> read_source_files(std::span<const std::string> paths) {
     if (!fs::is_directory(path, error)) {
       auto file = read_file(path);
       files.push_back(file ? std::move(*file)
-                           : SourceFile{.name = path, .problem = "no such file or folder; -f takes YAML files and "
-                                                                 "folders of them"});
+                           : SourceFile{.name = path,
+                                        .problem = "no such file or folder; -f takes YAML files and "
+                                                   "folders of them"});
       continue;
     }
     std::vector<std::string> found;

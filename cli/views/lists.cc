@@ -140,7 +140,8 @@ std::string endpoints_text(const Fleet& fleet, const ListFilter& filter, base::W
       }
     }
   }
-  return table.row_count() > 1 ? table.to_string(terminal) : none_of("endpoints", filter);
+  if (table.row_count() > 1) return table.to_string(terminal);
+  return none_of("endpoints in use", filter) + "They are listed from a workload's first request to them on.\n";
 }
 
 }  // namespace cli

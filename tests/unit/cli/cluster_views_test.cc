@@ -106,7 +106,8 @@ TEST(Lists, OfAClusterNameTheNode) {
   EXPECT_THAT(endpoints_text(fleet, {.name_space = "shop"}, base::WallTime(), kPlain),
               HasSubstr("n2    client.shop/client-1"));
   EXPECT_EQ(endpoints_text(fleet, {.name_space = "other"}, base::WallTime(), kPlain),
-            "No endpoints in the namespace other.\n");
+            "No endpoints in use in the namespace other.\n"
+            "They are listed from a workload's first request to them on.\n");
 }
 
 TEST(DescribeService, SaysWhatIsEnforcedForWhomAndFromWhichDocument) {

@@ -55,6 +55,11 @@ TEST(CommandLine, QuietMeansOnlyErrors) {
 TEST(CommandLine, WrongUseEndsWith2AndPointsToTheHelp) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
       {{"nonsense"}, "Try: fairlead --help"},
+      {{"nonsense"}, "there is no command nonsense"},
+      {{"get", "nonsense"}, "there is no command nonsense"},
+      {{"demo", "--semantics", "x"}, "--semantics: 'x' is not istio or legacy"},
+      {{"load", "-loglevel", "Loud", "http://a"}, "'Loud' is not Debug, Verbose, Info, Warning or Error"},
+      {{"completion", "tcsh"}, "'tcsh' is not bash, zsh or fish"},
       {{"load"}, "Try: fairlead load --help"},
       {{"load", "-x", "http://a"}, "Try: fairlead load --help"},
       {{"load", "-t", "5", "http://a"}, "write 500ms, 10s or 1m30s"},

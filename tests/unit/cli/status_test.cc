@@ -115,8 +115,10 @@ TEST(GetEndpoints, ShowsUntilWhenAndByWhichRuleAnEndpointIsEjected) {
 }
 
 TEST(GetEndpoints, SaysSoWhenThereAreNone) {
-  EXPECT_EQ(endpoints_text(host_with({}), {}, base::WallTime(), kPlain), "No endpoints.\n");
-  EXPECT_EQ(endpoints_text(host_with({}), {.name = "nobody"}, base::WallTime(), kPlain), "No endpoints of nobody.\n");
+  EXPECT_EQ(endpoints_text(host_with({}), {}, base::WallTime(), kPlain),
+            "No endpoints in use.\nThey are listed from a workload's first request to them on.\n");
+  EXPECT_THAT(endpoints_text(host_with({}), {.name = "nobody"}, base::WallTime(), kPlain),
+              HasSubstr("No endpoints in use of nobody"));
 }
 
 TEST(ShortDuration, RoundsUpToWholeSeconds) {
