@@ -335,6 +335,7 @@ void Request::reject(Downstream& downstream, std::uint16_t status, std::string_v
   head_.size = 0;  // it may be parsed as far as its end, and still is none
   head_.is_keep_alive = false;
   is_complete_ = false;
+  answers_head_ = true;  // what follows has no meaning: nothing to wait for
   reply_locally({.status = status,
                  .body = rejection_text(status),
                  .flags = telemetry::kDownstreamProtocolError,
@@ -353,6 +354,7 @@ void Request::reject_body(http1::BodyError error) {
     return;
   }
   if (is_active_) end_attempt(AttemptOutcome::reset, 0, telemetry::kDownstreamConnectionTermination);
+  answers_head_ = true;
   reply_locally({.status = status,
                  .body = rejection_text(status),
                  .flags = telemetry::kDownstreamProtocolError,

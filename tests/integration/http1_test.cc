@@ -410,6 +410,16 @@ TEST_F(Http1, RefusesPathsThatCannotBeNormalisedAndCloses) {
   EXPECT_EQ(client().exchange(request("GET /a%00b HTTP/1.1")).head.header("connection"), "close");
 }
 
+// What is sent behind a head that is refused is read, or the reply would be lost to a reset.
+TEST_F(Http1, LingersAfterRefusingAHeadThatIsFarTooLarge) {
+  add_upstream();
+  start();
+  HttpClient one = client();
+  one.send("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(200'000, 'x') + "\r\n\r\n");
+  EXPECT_EQ(one.receive().status(), 431);
+  EXPECT_EQ(one.wait_for_end(), Io::closed);
+}
+
 TEST_F(Http1, NobodyRoutesConnect) {
   FakeUpstream& upstream = add_upstream();
   start();
