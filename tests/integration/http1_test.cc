@@ -420,16 +420,6 @@ TEST_F(Http1, LingersAfterRefusingAHeadThatIsFarTooLarge) {
   EXPECT_EQ(one.wait_for_end(), Io::closed);
 }
 
-TEST_F(Http1, NobodyRoutesConnect) {
-  FakeUpstream& upstream = add_upstream();
-  start();
-  const ClientResponse response = client().exchange("CONNECT greeter-service:3000 HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_EQ(response.status(), 404);
-  EXPECT_EQ(response.head.header("connection"), "close");
-  EXPECT_EQ(member(log_line(), "response_flags"), R"("NR")");
-  EXPECT_THAT(upstream.requests(), SizeIs(0));
-}
-
 TEST_F(Http1, TakesAnEmptyLineBetweenRequestsButNotBeforeTheFirst) {
   FakeUpstream& upstream = add_upstream();
   start();
