@@ -101,6 +101,7 @@ void ReflectorState::on_watching(base::TimePoint now) {
 
 void ReflectorState::on_version(std::string_view resource_version, base::TimePoint now) {
   if (!resource_version.empty()) version_ = resource_version;
+  has_expired_ = false;
   note_contact(now);
 }
 
@@ -144,7 +145,11 @@ std::chrono::milliseconds ReflectorState::on_failure(const ApiError& error, base
         health_ = ReflectorHealth::forbidden;
         error_ = advice(resource_, error);
       }
-      if (is_of_no_use(error)) start_over();
+      if (is_of_no_use(error)) {
+        // After an outage the API server is back, whose absence made the wait long. Once: lists are dear.
+        if (!is_listing_ && !std::exchange(has_expired_, true)) backoff_.reset();
+        start_over();
+      }
       break;
     case ApiError::Kind::connection:
     case ApiError::Kind::closed:

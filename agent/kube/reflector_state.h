@@ -76,8 +76,9 @@ class ReflectorState {
   std::size_t version_index_ = 0, versions_missing_ = 0;
   std::size_t page_size_;
   bool is_listing_ = true;
-  std::string token_;    // of the next page
-  std::string version_;  // that the list has, or the last event
+  std::string token_;         // of the next page
+  std::string version_;       // that the list has, or the last event
+  bool has_expired_ = false;  // a watch was of no use, and none has told anything since
   bool is_synced_ = false;
   ReflectorHealth health_ = ReflectorHealth::starting;
   std::string error_;

@@ -86,6 +86,19 @@ TEST_F(ReflectorStateTest, ListsAgainWhenItsVersionIsGone) {
   }
 }
 
+TEST_F(ReflectorStateTest, ListsAtOnceWhenItsVersionIsGoneAfterAnOutageButNotAgainAndAgain) {
+  follow();
+  for (int i = 0; i < 10; ++i) fail({.kind = ApiError::Kind::connection}, t0 + 60s);
+  EXPECT_GT(fail({.kind = ApiError::Kind::connection}, t0 + 60s), 5s);
+  EXPECT_LE(fail(refused(410, "Expired"), t0 + 90s), 100ms);
+  std::chrono::milliseconds last{};
+  for (int i = 0; i < 10; ++i) {
+    state_.on_page("", "8", t0 + 91s);
+    last = fail(refused(410, "Expired"), t0 + 91s);
+  }
+  EXPECT_GT(last, 5s);
+}
+
 TEST_F(ReflectorStateTest, ListsFromTheStartWhenAPageIsGone) {
   state_.on_page("more", "7", t0);
   EXPECT_GT(fail(refused(410, "Expired")), 0ms);
