@@ -99,7 +99,7 @@ struct NodeState {
 
   std::optional<std::uint64_t> sockets_ready;
   // `series` is filled in by the page itself.
-  std::array<std::uint64_t, kMemoryPoolNames.size()> memory_bytes{};
+  std::array<std::optional<std::uint64_t>, kMemoryPoolNames.size()> memory_bytes{};
   std::array<std::optional<std::uint64_t>, kMemoryPoolNames.size()> memory_budget_bytes{};
 
   // One entry for each service that pods of this node call.
