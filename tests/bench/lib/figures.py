@@ -97,14 +97,15 @@ class Grown(Fairlead):
 
 def growth(bench, is_quick):
     rounds, seconds = (4, 1) if is_quick else (9, 2)
-    sizes = [{"services": 10, "pods": 1}, {"services": 1000, "pods": 100, "policed": 100},
-             {"services": 10000, "pods": 1000, "policed": 1000}]
-    names = [f"{size['services']} services, {size['pods']} pods" for size in sizes]
+    sizes = {"small": {"services": 10}, "medium": {"services": 1000, "pods": 100, "policed": 100},
+             "large": {"services": 10000, "pods": 1000, "policed": 1000}}
     with contextlib.ExitStack() as stack:
         targets = [stack.enter_context(started(bench.target(Grown, name=name, **size)))
-                   for name, size in zip(names, sizes)]
+                   for name, size in sizes.items()]
         found = bench.rounds("growth", targets, Load(), rounds, seconds)
-    return [Line(f"growth: {name}", names[0], ratios(found, name, names[0]), goals.GROWTH) for name in names[1:]]
+    return [Line(f"growth: {size['services']} services, {size['policed']} policies, {size['pods']} pods", "10 services",
+                 ratios(found, name, "small"), goals.GROWTH)
+            for name, size in sizes.items() if name != "small"]
 
 
 def allocations(bench, is_quick):

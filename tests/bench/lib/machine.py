@@ -1,6 +1,7 @@
 """What the kernel says of processes and processors, and the place where everything runs: one network namespace with
 nothing in it but a loopback device, and cgroups as workloads."""
 import contextlib
+import http.client
 import os
 import platform
 import re
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE = 20  # seconds for a program to listen, or to end
+PATIENCE = 60  # seconds for a program to listen (with 10,000 services on a busy machine), or to end
 
 
 def cpu_ns(pids):
@@ -159,6 +160,20 @@ class Place:
                     return
                 time.sleep(0.02)
         raise RuntimeError(f"{name} does not listen on port {port}:\n{self.log_of(name)}")
+
+    def await_ready(self, process, name, admin_port):
+        """Until the agent says that a proxy serves its configuration."""
+        self.await_listener(process, name, admin_port)
+        deadline = time.monotonic() + PATIENCE
+        with self.entered():
+            while process.poll() is None and time.monotonic() < deadline:
+                connection = http.client.HTTPConnection("127.0.0.1", admin_port, timeout=5)
+                with contextlib.closing(connection), contextlib.suppress(OSError):
+                    connection.request("GET", "/readyz")
+                    if connection.getresponse().status == 200:
+                        return
+                time.sleep(0.05)
+        raise RuntimeError(f"{name} does not become ready:\n{self.log_of(name)}")
 
 
 def setns(descriptor):

@@ -201,8 +201,7 @@ class Fairlead(Target):
         self.admin_port, self.tcp_port = self.place.free_port(), self.port
         self.documents = self.write_documents()
         self.process = self.place.start(self.name, self.command(), self.cpus, environment=self.environment)
-        self.place.await_listener(self.process, self.name, self.port)
-        self.place.await_listener(self.process, self.name, self.admin_port)
+        self.place.await_ready(self.process, self.name, self.admin_port)
 
     def command(self):
         return [self.tools.program("fairlead"), "run", "--no-bpf", "-f", self.documents, "--as", "caller.default",
@@ -232,8 +231,7 @@ class RedirectedFairlead(Fairlead):
         self.admin_port = self.place.free_port()
         self.documents = self.write_documents()
         self.process = self.place.start(self.name, self.command(), self.cpus)
-        self.place.await_listener(self.process, self.name, self.admin_port)
-        self.place.await_listener(self.process, self.name, 15001)
+        self.place.await_ready(self.process, self.name, self.admin_port)
 
     def command(self):
         return [self.tools.program("fairlead"), "run", "-f", self.documents, "--workers", "1",
