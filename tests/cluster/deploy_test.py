@@ -183,6 +183,7 @@ class ImageTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.root = folder.name
+        os.chmod(cls.root, 0o755)
         run(os.path.join(DEPLOY, "image", "assemble"), os.path.dirname(FAIRLEAD), cls.root)
         cls.files = sorted(os.path.relpath(os.path.join(folder, name), cls.root)
                            for folder, _, names in os.walk(cls.root) for name in names)
@@ -194,10 +195,11 @@ class ImageTest(unittest.TestCase):
         self.assertFalse([file for file in self.files if os.path.islink(os.path.join(self.root, file))])
 
     def test_the_programs_run_in_it(self):
-        for program in self.PROGRAMS:
+        for program, said in zip(self.PROGRAMS, ("Usage: fairlead", "Usage: /usr/bin/fairlead-agent",
+                                                 "fairlead-proxy: unknown option --help")):
             with self.subTest(program):
-                self.assertIn("fairlead", run("chroot", "--userspec=65532:65532", self.root, "/" + program,
-                                              "--help" if program != self.PROGRAMS[0] else "--version").stdout.lower())
+                done = run("chroot", "--userspec=65532:65532", self.root, "/" + program, "--help", check=False)
+                self.assertIn(said, done.stdout + done.stderr)
 
     def test_it_is_small(self):
         size = sum(os.path.getsize(os.path.join(self.root, file)) for file in self.files)
