@@ -158,7 +158,8 @@ Result<> Agent::start_proxy() {
               },
           .adopting = [this](const channel::ProxyHello& hello) { adopt_services(hello); },
           .need_sockets = [this](const channel::NeedSockets& needed) { instances_->send_sockets(needed); },
-          .find_service = [this](const channel::FindService& wanted) { find_service(wanted.address); }});
+          .find_service = [this](const channel::FindService& wanted) { find_service(wanted.address); },
+          .services_used = [this](const std::vector<std::string>& hosts) { forget_idle_services(hosts); }});
   instances_ = std::make_unique<NodeInstances>(context_, options_, redirection_ ? &*redirection_ : nullptr,
                                                *supervisor_, identities_, workers(), [this] { update_instances(); });
   if (claim_) supervisor_->inherit(claim_->take_inherited());
@@ -257,11 +258,16 @@ void Agent::adopt_services(const channel::ProxyHello& hello) {
 
 void Agent::find_service(const base::IpAddress& address) {
   const kube::ClusterView* const cluster = configuration_.cluster();
-  if (cluster != nullptr && configuration_.called_services().find(address, *cluster)) {
+  if (cluster != nullptr && configuration_.called_services().find(address, *cluster, base::now())) {
     compile_and_apply();
   } else {
     supervisor_->answer({.address = address, .generation = 0});
   }
+}
+
+void Agent::forget_idle_services(const std::vector<std::string>& in_use) {
+  if (has_given_node_away_) return;
+  if (configuration_.called_services().forget_idle(base::now(), in_use)) compile_and_apply();
 }
 
 std::vector<channel::AddListener> Agent::give_node_away() {

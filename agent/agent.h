@@ -40,6 +40,7 @@ class Agent {
   std::vector<channel::AddListener> give_node_away();
   void on_cluster_change(std::shared_ptr<const kube::ClusterView> view);
   void find_service(const base::IpAddress& address);
+  void forget_idle_services(const std::vector<std::string>& in_use);
   void adopt_services(const channel::ProxyHello& hello);
   void reload();
   void reload_soon();

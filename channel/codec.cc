@@ -562,7 +562,10 @@ struct Writer {
     add(message.file);
   }
   void operator()(const Drain& message) { frame.mutable_drain()->set_deadline_ms(count(message.deadline)); }
-  void operator()(const Ping& message) { frame.mutable_ping()->set_sequence(message.sequence); }
+  void operator()(const Ping& message) {
+    frame.mutable_ping()->set_sequence(message.sequence);
+    frame.mutable_ping()->set_asks_for_services(message.asks_for_services);
+  }
   void operator()(const StatusRequest& message) { frame.mutable_status_request()->set_sequence(message.sequence); }
   void operator()(const ProxyHello& message) {
     pb::ProxyHello& hello = *frame.mutable_proxy_hello();
@@ -577,7 +580,12 @@ struct Writer {
     frame.mutable_applied()->set_generation(message.generation);
     frame.mutable_applied()->set_error(message.error);
   }
-  void operator()(const Pong& message) { frame.mutable_pong()->set_sequence(message.sequence); }
+  void operator()(const Pong& message) {
+    frame.mutable_pong()->set_sequence(message.sequence);
+    if (!message.used) return;
+    pb::Pong::Services& used = *frame.mutable_pong()->mutable_used();
+    for (const std::string& host : *message.used) used.add_hosts(host);
+  }
   void operator()(const StatusReply& message) {
     frame.mutable_status_reply()->set_sequence(message.sequence);
     for (const config::BackendStatus& backend : message.backends) {
@@ -654,7 +662,7 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
     case pb::Frame::kDrain:
       return Drain{milliseconds(frame.drain().deadline_ms())};
     case pb::Frame::kPing:
-      return Ping{frame.ping().sequence()};
+      return Ping{.sequence = frame.ping().sequence(), .asks_for_services = frame.ping().asks_for_services()};
     case pb::Frame::kStatusRequest:
       return StatusRequest{frame.status_request().sequence()};
     case pb::Frame::kProxyHello: {
@@ -668,8 +676,12 @@ Message read(const pb::Frame& frame, std::vector<base::UniqueFd>& descriptors) {
     }
     case pb::Frame::kApplied:
       return Applied{frame.applied().generation(), frame.applied().error()};
-    case pb::Frame::kPong:
-      return Pong{frame.pong().sequence()};
+    case pb::Frame::kPong: {
+      Pong message{.sequence = frame.pong().sequence()};
+      const auto& hosts = frame.pong().used().hosts();
+      if (frame.pong().has_used()) message.used.emplace(hosts.begin(), hosts.end());
+      return message;
+    }
     case pb::Frame::kStatusReply: {
       StatusReply message{.sequence = frame.status_reply().sequence(), .backends = {}};
       for (const pb::BackendStatus& backend : frame.status_reply().backends())

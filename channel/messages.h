@@ -76,6 +76,7 @@ struct Drain {
 
 struct Ping {
   std::uint64_t sequence = 0;
+  bool asks_for_services = false;  // Pong::used
 };
 
 struct StatusRequest {
@@ -113,6 +114,8 @@ struct Applied {
 
 struct Pong {
   std::uint64_t sequence = 0;
+  // If it was asked for: hosts of the services that connections are open to, or were since it was asked for before.
+  std::optional<std::vector<std::string>> used = {};
 };
 
 struct StatusReply {

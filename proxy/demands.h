@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct ServiceDemand {
 // All workers have turned since they were asked to.
 struct SignOfLife {
   std::uint64_t sequence = 0;
+  std::optional<std::vector<std::string>> used = {};  // as in channel::Pong
 };
 using Demand = std::variant<SocketDemand, ServiceDemand, SignOfLife>;
 

@@ -2,7 +2,8 @@
 
 #include <fcntl.h>
 
-#include <atomic>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "proxy/worker.h"
@@ -119,11 +120,22 @@ void Server::on_new_agent() {
   for (const auto& worker : impl_->workers) worker->on_new_agent();
 }
 
-void Server::ask_for_sign_of_life(std::uint64_t sequence) {
-  const auto missing = std::make_shared<std::atomic<std::size_t>>(impl_->workers.size());
+void Server::ask_for_sign_of_life(std::uint64_t sequence, bool asks_for_services) {
+  struct Gathering {
+    std::mutex mutex;
+    std::size_t missing;
+    std::set<std::string> used;
+  };
+  const auto gathering = std::make_shared<Gathering>();
+  gathering->missing = impl_->workers.size();
   for (const auto& worker : impl_->workers) {
-    worker->loop().post([missing, sequence, &demands = *impl_->demands] {
-      if (missing->fetch_sub(1) == 1) demands.push(SignOfLife{sequence});
+    worker->loop().post([=, &worker = *worker, &demands = *impl_->demands] {
+      const std::lock_guard lock(gathering->mutex);
+      if (asks_for_services) gathering->used.merge(worker.take_services_in_use());
+      if (--gathering->missing != 0) return;
+      SignOfLife sign{.sequence = sequence};
+      if (asks_for_services) sign.used.emplace(gathering->used.begin(), gathering->used.end());
+      demands.push(sign);
     });
   }
 }

@@ -63,8 +63,9 @@ class Server {
   // Nobody has heard what was demanded before.
   void on_new_agent();
 
-  // A SignOfLife with this number comes when every worker has turned: one that hangs keeps it back.
-  void ask_for_sign_of_life(std::uint64_t sequence);
+  // A SignOfLife with this number comes when every worker has turned: one that hangs keeps it back. If asked for, it
+  // says which services are in use.
+  void ask_for_sign_of_life(std::uint64_t sequence, bool asks_for_services = false);
 
   // Stops accepting and lets requests finish; true when all were done before the deadline.
   bool drain(base::TimePoint deadline);

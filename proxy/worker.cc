@@ -3,6 +3,8 @@
 #include <pthread.h>
 
 #include <ctime>
+#include <unordered_set>
+#include <utility>
 
 #include "base/clock.h"
 #include "proxy/listener/listener.h"
@@ -63,10 +65,11 @@ void Worker::stop() {
 void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
   loop().post([this, snapshot = std::move(snapshot)] {
     PinnedSnapshot* const previous = current_;
-    snapshots_.push_back(std::make_unique<PinnedSnapshot>(PinnedSnapshot{snapshot, 0}));
+    snapshots_.push_back(std::make_unique<PinnedSnapshot>(snapshot));
     current_ = snapshots_.back().get();
     context_->counts_tcp = settings().counts_tcp;
     if (previous != nullptr) {
+      demand_lost_services(*previous->snapshot);
       ++previous->requests;  // unpin() drops it if nobody else has it
       unpin(*previous);
     } else {  // connections that came before the first generation waited in the kernel
@@ -206,6 +209,7 @@ PinnedSnapshot& Worker::pin() {
 
 void Worker::unpin(PinnedSnapshot& pinned) {
   if (--pinned.requests != 0 || &pinned == current_) return;
+  take_used(pinned);
   std::erase_if(snapshots_, [&](const auto& each) { return each.get() == &pinned; });
 }
 
@@ -247,7 +251,45 @@ bool Worker::knows_service(const Downstream& downstream) const {
          snapshot.service_of(downstream.original_destination().ip) != nullptr;
 }
 
+// A service that nobody used any more may be called in the moment in which it goes. Those connections ask for it again.
+void Worker::demand_lost_services(const Snapshot& previous) {
+  const Snapshot& snapshot = *current_->snapshot;
+  if (!snapshot.config->has_services_on_demand) return;
+  std::unordered_set<base::IpAddress> lost;
+  for (const auto& [vip, service] : previous.service_by_vip) {
+    if (snapshot.service_of(vip) == nullptr) lost.insert(vip);
+  }
+  if (lost.empty()) return;
+  for (const Downstream& downstream : open_) {
+    const base::IpAddress& address = downstream.original_destination().ip;
+    if (lost.erase(address) != 0) context_->demands.push(ServiceDemand{address});
+  }
+}
+
+void Worker::take_used(PinnedSnapshot& pinned) {
+  const std::vector<config::Service>& services = pinned.snapshot->config->services;
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    if (pinned.is_used[i]) used_.insert(services[i].host);
+  }
+  pinned.is_used.assign(services.size(), false);
+}
+
+std::set<std::string> Worker::take_services_in_use() {
+  for (const Downstream& downstream : open_) {
+    use_destination(downstream);
+    downstream.use_service();
+  }
+  for (const auto& pinned : snapshots_) take_used(*pinned);
+  return std::exchange(used_, {});
+}
+
+void Worker::use_destination(const Downstream& downstream) {
+  const config::Service* const service = current_->snapshot->service_of(downstream.original_destination().ip);
+  if (service != nullptr) current_->use(*service);
+}
+
 void Worker::on_closed(Downstream& downstream) {
+  use_destination(downstream);
   Source& source = downstream.source();
   source.remove_connection();
   connections_.fetch_sub(1, std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -58,6 +59,9 @@ class Worker {
   Source& source_of_pod(std::uint32_t pod);
   Source& source_of_cgroup(std::uint64_t cgroup_id);
 
+  // Hosts of the services that connections are open to or requests are under way for, or were since the last call.
+  std::set<std::string> take_services_in_use();
+
   // False: those that wait to be accepted have to go on waiting.
   [[nodiscard]] bool has_room() const { return connections_.load(std::memory_order_relaxed) < most_connections_; }
   // REQUIRES: there is a configuration.
@@ -72,6 +76,9 @@ class Worker {
   Worker();
   [[nodiscard]] bool knows_service(const Downstream& downstream) const;
   void begin(Downstream& downstream);
+  void demand_lost_services(const Snapshot& previous);
+  void use_destination(const Downstream& downstream);
+  void take_used(PinnedSnapshot& pinned);
   template <typename Condition>
   void begin_if(Condition condition);
   void keep_house(base::TimePoint now);
@@ -83,6 +90,7 @@ class Worker {
   upstream::SharedPods* shared_ = nullptr;
   std::vector<std::unique_ptr<PinnedSnapshot>> snapshots_;
   PinnedSnapshot* current_ = nullptr;
+  std::set<std::string> used_;  // hosts of services, from generations that are gone
   std::unordered_map<std::uint32_t, std::unique_ptr<Source>> sources_;  // by pod id
   std::unique_ptr<Source> unknown_source_;
   std::vector<std::unique_ptr<Source>> departed_;  // pods that are gone, until they are unused

@@ -229,7 +229,7 @@ void Cluster::Impl::follow_called() {
     const Name name = state.service_of(host);
     if (const Service* service = state.find_service(name)) services.emplace(name, service);
   }
-  std::erase_if(called, [&](const auto& each) {
+  const std::size_t dropped = std::erase_if(called, [&](const auto& each) {
     const auto still = services.find(each.first);
     const bool is_over = still == services.end() || still->second->selector != each.second.selector;
     if (is_over) {
@@ -238,6 +238,7 @@ void Cluster::Impl::follow_called() {
     }
     return is_over;
   });
+  if (dropped != 0) change_documents();
   for (const auto& [name, service] : services) {
     if (!called.contains(name)) called.emplace(name, call(name, *service));
   }

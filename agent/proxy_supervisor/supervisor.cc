@@ -27,6 +27,7 @@ using telemetry::RestartReason;
 constexpr std::chrono::milliseconds kAdoptionLimit{1500};  // a proxy tries again every 200 ms
 constexpr std::chrono::seconds kPingInterval{1};
 constexpr std::uint64_t kMissedPings = 5;
+constexpr std::uint64_t kPingsPerQuestion = 60;  // which services are in use
 // More exits than this within the window: the proxy does not stay up, so let connections pass instead of making them
 // wait.
 constexpr std::size_t kExitsThatMatter = 5;
@@ -300,7 +301,9 @@ void ProxySupervisor::handle(channel::Message message) {
     applied_generation_ = applied->generation;
     callbacks_.applied(applied->generation);
   } else if (auto* pong = std::get_if<channel::Pong>(&message)) {
-    if (pong->sequence <= pings_) answered_ = pong->sequence;  // else an earlier agent had asked
+    if (pong->sequence > pings_) return;  // an earlier agent had asked
+    answered_ = pong->sequence;
+    if (pong->used) callbacks_.services_used(*pong->used);
   } else if (auto* reply = std::get_if<channel::StatusReply>(&message)) {
     if (auto found = status_requests_.extract(reply->sequence)) found.mapped()(std::move(reply->backends));
   }
@@ -381,7 +384,8 @@ void ProxySupervisor::ping() {
     end_hung("does not answer");
     return;
   }
-  send(channel::Ping{++pings_});
+  ++pings_;
+  send(channel::Ping{.sequence = pings_, .asks_for_services = pings_ % kPingsPerQuestion == 0});
   ping_timer_.expires_after(kPingInterval);
   ping_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && connection_) ping();

@@ -46,6 +46,8 @@ class ProxySupervisor {
     std::function<void(const channel::ProxyHello&)> adopting = [](const channel::ProxyHello&) {};
     std::function<void(const channel::NeedSockets&)> need_sockets = [](const channel::NeedSockets&) {};
     std::function<void(const channel::FindService&)> find_service = [](const channel::FindService&) {};
+    // Once a minute: hosts of the services that the proxy has used since, or uses.
+    std::function<void(const std::vector<std::string>&)> services_used = [](const std::vector<std::string>&) {};
   };
 
   ProxySupervisor(boost::asio::io_context& context, Settings settings, Callbacks callbacks);

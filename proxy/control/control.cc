@@ -145,7 +145,7 @@ class Control {
   }
 
   void pass_on(const SignOfLife& sign) {
-    if (agent_) answer(channel::Pong{sign.sequence});
+    if (agent_) answer(channel::Pong{.sequence = sign.sequence, .used = sign.used});
   }
 
   static channel::AddListener copy(const channel::AddListener& listener) {
@@ -223,7 +223,7 @@ class Control {
   }
   void operator()(channel::Ping message) {
     if (server_) {
-      server_->ask_for_sign_of_life(message.sequence);
+      server_->ask_for_sign_of_life(message.sequence, message.asks_for_services);
     } else {
       answer(channel::Pong{message.sequence});
     }

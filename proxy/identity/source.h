@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "config/model/node_config.h"
 #include "proxy/snapshot.h"
@@ -14,8 +16,17 @@ namespace proxy {
 
 // A generation as one worker uses it: requests count themselves in and out without touching an atomic.
 struct PinnedSnapshot {
+  explicit PinnedSnapshot(std::shared_ptr<const Snapshot> generation)
+      : snapshot(std::move(generation)), is_used(snapshot->config->services.size()) {}
+
+  // REQUIRES: `service` is one of this generation.
+  void use(const config::Service& service) {
+    is_used[static_cast<std::size_t>(&service - snapshot->config->services.data())] = true;
+  }
+
   std::shared_ptr<const Snapshot> snapshot;
   std::uint32_t requests = 0;
+  std::vector<bool> is_used;  // by service, since somebody asked
 };
 
 // One source pod as one worker knows it: who it is, and its pools. Upstream connections carry the pod's identity and

@@ -353,6 +353,10 @@ void Downstream::on_timer(base::TimePoint) {
   }
 }
 
+void Downstream::use_service() const {
+  if (request_ != nullptr) request_->use_service();
+}
+
 telemetry::ConnectionResult Downstream::result() const {
   if (is_late_) return telemetry::ConnectionResult::timeout;
   return is_broken_ ? telemetry::ConnectionResult::reset : telemetry::ConnectionResult::closed;

@@ -51,6 +51,8 @@ class Downstream final
   void take_arrived();
   void on_request_over(CloseMode close);
 
+  // Of the request under way.
+  void use_service() const;
   // How it ended.
   [[nodiscard]] telemetry::ConnectionResult result() const;
 

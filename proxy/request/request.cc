@@ -342,6 +342,7 @@ void Request::record(std::uint16_t status) {
 void Request::finish(CloseMode close) {
   if (stage_ == Stage::done) return;
   drop_connection();
+  use_service();
   if (is_active_) pool_->shared().active_requests.fetch_sub(1, std::memory_order_relaxed);
   is_active_ = false;
   stage_ = Stage::done;
@@ -352,6 +353,10 @@ void Request::finish(CloseMode close) {
   if (counted_body_ != 0) source_->remove_retry_bytes(std::exchange(counted_body_, 0));
   worker_.loop().defer_to_end_of_turn(*this);
   downstream_->on_request_over(close);
+}
+
+void Request::use_service() {
+  if (service_ != nullptr) pinned_->use(*service_);
 }
 
 // Ready for the next one; capacities stay.

@@ -61,6 +61,8 @@ class Request final : public upstream::User, public engine::Deferred {
   void on_downstream_writable();
   [[nodiscard]] bool wants_body() const;
   [[nodiscard]] bool is_complete() const { return is_complete_; }
+  // The service it goes to is in use.
+  void use_service();
 
   // --- from the upstream connection ---
   void on_connection_ready(upstream::Connection& connection) override;

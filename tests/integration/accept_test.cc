@@ -1,8 +1,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <functional>
-#include <thread>
 #include <vector>
 
 #include "tests/integration/proxy_fixture.h"
@@ -16,15 +14,6 @@ using support::Io;
 using ::telemetry::ConnectionResult;
 using ::telemetry::Direction;
 using ::telemetry::RefusalScope;
-
-bool becomes_true(const std::function<bool()>& condition) {
-  const base::TimePoint deadline = base::now() + 10s;
-  while (!condition()) {
-    if (base::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 // No thread of the process gets another descriptor while it lives, but for those given back with free_one().
 class NoDescriptors {

@@ -154,8 +154,12 @@ std::optional<double> ProxyTest::sample(const std::string& name) const {
 }
 
 bool ProxyTest::becomes(const std::string& name, double value) const {
+  return becomes_true([&] { return sample(name) == value; });
+}
+
+bool ProxyTest::becomes_true(const std::function<bool()>& condition) {
   const base::TimePoint deadline = base::now() + std::chrono::milliseconds(kLogPatience);
-  while (sample(name) != value) {
+  while (!condition()) {
     if (base::now() > deadline) return false;
     std::this_thread::yield();
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,8 @@ class ProxyTest : public ::testing::Test {
   // A sample of the metrics page, by its name and labels as they stand there; nothing when there is none.
   [[nodiscard]] std::optional<double> sample(const std::string& name) const;
   [[nodiscard]] bool becomes(const std::string& name, double value) const;
+  // Within ten seconds.
+  [[nodiscard]] static bool becomes_true(const std::function<bool()>& condition);
   // What the first worker counts.
   [[nodiscard]] const ::telemetry::WorkerCounters& counters() const { return shards_->memory().worker(0); }
 

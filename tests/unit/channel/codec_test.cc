@@ -251,6 +251,16 @@ TEST(Codec, CarriesTheShortMessages) {
   EXPECT_EQ(carried<Pong>(Pong{9}).sequence, 9U);
 }
 
+TEST(Codec, CarriesTheServicesInUse) {
+  EXPECT_FALSE(carried<Ping>(Ping{6}).asks_for_services);
+  EXPECT_TRUE(carried<Ping>(Ping{.sequence = 6, .asks_for_services = true}).asks_for_services);
+  const auto used = [](const Pong& pong) { return carried<Pong>(Pong{pong}).used; };
+  EXPECT_EQ(used({.sequence = 9}), std::nullopt) << "nobody has asked";
+  const std::vector<std::string> none, two = {"a.default.svc.cluster.local", "b.default.svc.cluster.local"};
+  EXPECT_EQ(used({.sequence = 9, .used = none}), none);
+  EXPECT_EQ(used({.sequence = 9, .used = two}), two);
+}
+
 // What a process that was taken over could say.
 TEST(Codec, RefusesIndicesThatLeadNowhere) {
   const auto refuses = [](void (*spoil)(config::NodeConfig&)) {
