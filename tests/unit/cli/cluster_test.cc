@@ -14,7 +14,6 @@ namespace {
 
 using check::Finding;
 using check::Verdict;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
