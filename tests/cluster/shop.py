@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
@@ -316,16 +315,22 @@ class Shop(unittest.TestCase):
         return execute(self.client, *bash('echo "$(</proc/net/tcp)"; echo "$(</proc/net/tcp6)"'))
 
     def under_load(self, action, seconds=6):
-        """What `fairlead load` in the client's pod says of the time around `action`."""
-        output = []
-        thread = threading.Thread(target=lambda: output.append(
-            execute(self.client, "fairlead", "load", "-c", "8", "-qps", "200", "-t", f"{seconds}s", URL + "/",
-                    seconds=seconds + 60)))
-        thread.start()
-        wait_for("connections", lambda: len(re.findall(r"^ +\d+: \S+ \S+:3A99 01 ", self.sockets(), re.M)) >= 8)
+        """What `fairlead load`, in a pod of its own, says of the time around `action`."""
+        command = ["/usr/bin/fairlead", "load", "-c", "8", "-qps", "200", "-t", f"{seconds}s", URL + "/"]
+        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod", "load", "--wait", "--ignore-not-found")
+        kubectl("-n", SHOP, "delete", "pod", "load", "--wait", "--ignore-not-found")
+        apply(pod("load", pod_spec(container(command=command), restartPolicy="Never")))
+        uid = get("pod", "load")["metadata"]["uid"]
+
+        def connections():
+            for process in processes_of(uid, "fairlead"):
+                with open(f"/proc/{process}/net/tcp", encoding="utf-8") as file:
+                    return len(re.findall(r"^ +\d+: \S+ \S+:3A99 01 ", file.read(), re.M))
+            return 0
+        wait_for("connections", lambda: connections() >= 8)
         action()
-        thread.join()
-        return re.findall(r"^Code .*", output[0], re.M)
+        wait_for("end of the load", lambda: get("pod", "load")["status"]["phase"] in ("Succeeded", "Failed"), 60)
+        return re.findall(r"^Code .*", kubectl("-n", SHOP, "logs", "load"), re.M)
 
     def assert_all_answered(self, codes):
         self.assertEqual(len(codes), 1, codes)
