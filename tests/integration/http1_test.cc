@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <deque>
+#include <memory>
 #include <thread>
 
 #include "tests/integration/proxy_fixture.h"
@@ -303,16 +306,21 @@ TEST_F(Http1, EmptyLinesOfOtherProtocolsArePassedOn) {
 // The endpoint goes away in the moment in which the next request comes. Whether the proxy notices before or after it
 // has sent, the endpoint sees a whole request or none.
 TEST_F(Http1, ARequestThatMeetsTheEndOfAKeptConnectionStaysWhole) {
-  std::atomic<Gate*> gate{nullptr};
-  FakeUpstream& upstream = add_upstream([&](Exchange& exchange) {
+  struct Gates {  // one each time; a thread of the endpoint may look at its gate after the test's end
+    std::deque<Gate> all;
+    std::atomic<Gate*> current{nullptr};
+  };
+  const auto gates = std::make_shared<Gates>();
+  FakeUpstream& upstream = add_upstream([gates](Exchange& exchange) {
     const bool is_first = exchange.request().target() == "/first";
+    Gate* const gate = gates->current;
     exchange.respond({});
-    if (is_first && exchange.wait_for(*gate.load())) exchange.reset();
+    if (is_first && exchange.wait_for(*gate)) exchange.reset();
   });
   start(virtual_service("[{retries: {attempts: 0}, route: [{destination: {host: greeter-service}}]}]"));
   for (int i = 0; i < 300; ++i) {
-    Gate opens;
-    gate = &opens;
+    Gate& opens = gates->all.emplace_back();
+    gates->current = &opens;
     HttpClient one = client();
     ASSERT_EQ(one.get("/first", kHost).status(), 200);
     one.send(request("POST /second HTTP/1.1", "Content-Length: 5\r\n") + "hello");
