@@ -166,8 +166,9 @@ class AgentProcess {
     cgroup_ = *cgroup2 + "/fairlead-scale-" + std::to_string(::getpid());
     fs::create_directory(cgroup_);
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr) != 0) {
-      throw std::runtime_error("mount a bpffs");
+        ::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr) != 0 ||
+        ::mount(cgroup_.c_str(), cgroup_.c_str(), "", MS_BIND, nullptr) != 0) {
+      throw std::runtime_error("mount a bpffs and a tree of cgroups");
     }
     pid_ = ::fork();
     if (pid_ == 0) {
@@ -183,6 +184,7 @@ class AgentProcess {
     ::kill(pid_, SIGKILL);  // otherwise it would end its proxy, which is this process
     ::waitpid(pid_, nullptr, 0);
     ::umount2("/sys/fs/bpf", MNT_DETACH);
+    ::umount2(cgroup_.c_str(), MNT_DETACH);
     for (const auto& entry : fs::directory_iterator(cgroup_)) {
       if (entry.is_directory()) ::rmdir(entry.path().c_str());
     }
