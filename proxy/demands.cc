@@ -24,9 +24,10 @@ void Demands::push(const Demand& demand) {
 }
 
 std::vector<Demand> Demands::take() {
-  const std::lock_guard lock(mutex_);
+  // First: what is pushed from here on wakes again, perhaps for nothing.
   std::uint64_t count = 0;
   static_cast<void>(::read(wakeup_.get(), &count, sizeof count));
+  const std::lock_guard lock(mutex_);
   return std::exchange(demands_, {});
 }
 

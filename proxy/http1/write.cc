@@ -259,9 +259,8 @@ void append_local_reply(std::string& out, const LocalReply& reply, std::string_v
 std::optional<std::chrono::milliseconds> parse_grpc_timeout(std::string_view value) {
   constexpr std::size_t kMaxDigits = 8;
   std::int64_t amount = 0;
-  const char* const end = value.data() + value.size();
-  const auto [unit, error] = std::from_chars(value.data(), end, amount);
-  if (error != std::errc{} || amount < 0 || unit + 1 != end) return std::nullopt;
+  const auto [unit, error] = std::from_chars(value.data(), value.data() + value.size(), amount);
+  if (error != std::errc{} || amount < 0 || unit + 1 != value.data() + value.size()) return std::nullopt;
   if (static_cast<std::size_t>(unit - value.data()) > kMaxDigits) return std::nullopt;
   std::chrono::nanoseconds timeout{};
   switch (*unit) {

@@ -143,7 +143,7 @@ class Failure(shop.Shop):
         # What changed meanwhile is noticed: all watches go on.
         kubectl("label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=disabled")
         self.addCleanup(kubectl, "label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=enabled")
-        wait_for("change in force", lambda: self.answer() == PASSED, 40)
+        wait_for("change in force", lambda: self.answer() == PASSED, 90)
 
     def test_uninstalling_leaves_nothing_and_fails_nothing(self):
         self.addCleanup(shop.install)
