@@ -31,12 +31,14 @@ void count() { counter->fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
 
-// The C library's own names for what is replaced here.
 extern "C" {
+// The C library's own names for what is replaced here.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* memory, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 void* malloc(std::size_t size) {
   count();

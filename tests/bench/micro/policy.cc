@@ -22,6 +22,7 @@ class ParsedRequest final : public policy::RequestView {
   [[nodiscard]] std::string_view method() const override { return "GET"; }
   [[nodiscard]] std::string_view path() const override { return "/api/v1/orders/4711?expand=items&currency=EUR"; }
   [[nodiscard]] std::string_view authority() const override { return "shop.default.svc.cluster.local"; }
+  [[nodiscard]] std::string_view scheme() const override { return "http"; }
   [[nodiscard]] bool header(std::string_view name, std::string_view& value) const override {
     return proxy::http1::joined_value(kRequest, head_, name, storage_, value);
   }
