@@ -31,7 +31,8 @@ void require_normal_target(std::string_view method, std::string_view raw, const 
 
 // What goes to the endpoint is a head that our own parser reads as the same message.
 void require_faithful_copy(std::string_view bytes, const RequestHead& head, std::string_view path) {
-  if (head.header_count > kMaxHeaders - 8) return;  // ours would be too many
+  if (head.header_count > kMaxHeaders - 8) return;             // ours would be too many
+  if (head.has_upgrade && !head.is_websocket_upgrade) return;  // answered with 403, never written
   const std::string_view method = bytes.substr(0, head.method_size);
   const Header* const host = head.find(HeaderId::authority_host);
   const RequestEdits edits{.method = method,

@@ -36,7 +36,6 @@ using namespace std::chrono_literals;
 using base::UniqueFd;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using tests::support::FakeUpstream;
 using tests::support::HttpClient;
 
