@@ -118,8 +118,9 @@ bool Request::choose_route() {
   // Envoy's routes need to know the scheme, and only a route for CONNECT takes CONNECT: nobody can write one.
   const http1::Header* const forwarded_proto = head_.find(HeaderId::forwarded_proto);
   const bool has_no_scheme = forwarded_proto != nullptr && header(HeaderId::forwarded_proto).empty();
-  if (has_no_scheme || bytes().substr(0, head_.method_size) == "CONNECT") {
-    answers_head_ = true;  // what follows may be anything
+  const bool is_connect = bytes().substr(0, head_.method_size) == "CONNECT";
+  if (has_no_scheme || is_connect) {
+    answers_head_ |= is_connect;  // what follows may be anything
     reply_locally({.status = 404, .flags = telemetry::kNoRouteFound, .details = "route_not_found"});
     return false;
   }
