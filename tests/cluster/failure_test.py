@@ -142,6 +142,7 @@ class Failure(shop.Shop):
                          {name: each["restartCount"] for name, each in before.items()})
         # What changed meanwhile is noticed: all watches go on.
         kubectl("label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=disabled")
+        self.addCleanup(wait_for, "capture", self.is_captured, 90)
         self.addCleanup(kubectl, "label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=enabled")
         wait_for("change in force", lambda: self.answer() == PASSED, 90)
 

@@ -18,7 +18,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -157,6 +159,13 @@ class FakeProxy {
   std::optional<channel::Connection> connection_;
 };
 
+void remove_cgroup(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_directory()) remove_cgroup(entry.path());
+  }
+  EXPECT_EQ(::rmdir(folder.c_str()), 0) << folder << ": " << std::strerror(errno);
+}
+
 // The agent as a DaemonSet runs it, with a file system for pins and a tree of cgroups of its own.
 class AgentProcess {
  public:
@@ -185,10 +194,9 @@ class AgentProcess {
     ::waitpid(pid_, nullptr, 0);
     ::umount2("/sys/fs/bpf", MNT_DETACH);
     ::umount2(cgroup_.c_str(), MNT_DETACH);
-    for (const auto& entry : fs::directory_iterator(cgroup_)) {
-      if (entry.is_directory()) ::rmdir(entry.path().c_str());
-    }
-    ::rmdir(cgroup_.c_str());
+    // The agent has put its proxy, which is this process, into a cgroup of its own.
+    std::ofstream(fs::path(cgroup_).parent_path() / "cgroup.procs") << "0" << std::flush;
+    remove_cgroup(cgroup_);
   }
   AgentProcess(const AgentProcess&) = delete;
   AgentProcess& operator=(const AgentProcess&) = delete;
