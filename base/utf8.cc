@@ -1,10 +1,9 @@
 #include "base/utf8.h"
 
 namespace base {
-namespace {
 
-// The bytes of the character that `text` begins with; 0 when that is not one. RFC 3629, section 4, as ranges.
-std::size_t first_character(std::string_view text) {
+std::size_t utf8_character(std::string_view text) {
+  if (text.empty()) return 0;
   const auto lead = static_cast<unsigned char>(text[0]);
   if (lead < 0x80) return 1;
   std::size_t length = 0;
@@ -33,12 +32,10 @@ std::size_t first_character(std::string_view text) {
   return length;
 }
 
-}  // namespace
-
 std::size_t utf8_prefix(std::string_view text) {
   std::size_t position = 0;
   while (position < text.size()) {
-    const std::size_t length = first_character(text.substr(position));
+    const std::size_t length = utf8_character(text.substr(position));
     if (length == 0) break;
     position += length;
   }

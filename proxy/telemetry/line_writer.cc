@@ -9,6 +9,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/utf8.h"
+
 namespace proxy::telemetry {
 namespace {
 
@@ -31,30 +33,12 @@ constexpr std::array<Octet, 256> make_octets() {
 }
 constexpr std::array<Octet, 256> kOctets = make_octets();
 
-// Length of the UTF-8 sequence at the start of `text`; 0 when it is not valid, or is a control character.
+// Length of the UTF-8 sequence at the start of `text`; 0 when it is not valid, or is one of the controls U+0080 to
+// U+009F.
 std::size_t printable_sequence(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  std::size_t length = 0;
-  unsigned char low = 0x80;
-  unsigned char high = 0xbf;
-  if (lead >= 0xc2 && lead <= 0xdf) {
-    length = 2;
-    if (lead == 0xc2) low = 0xa0;  // U+0080..U+009F are controls
-  } else if (lead >= 0xe0 && lead <= 0xef) {
-    length = 3;
-    if (lead == 0xe0) low = 0xa0;
-    if (lead == 0xed) high = 0x9f;
-  } else if (lead >= 0xf0 && lead <= 0xf4) {
-    length = 4;
-    if (lead == 0xf0) low = 0x90;
-    if (lead == 0xf4) high = 0x8f;
-  }
-  if (length == 0 || text.size() < length || byte(1) < low || byte(1) > high) return 0;
-  for (std::size_t i = 2; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80) return 0;
-  }
-  return length;
+  const std::size_t length = base::utf8_character(text);
+  const bool is_control = length == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
+  return is_control ? 0 : length;
 }
 
 #if defined(__SSE2__)

@@ -7,10 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import yaml
+
+from waiting import wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEPLOY = os.path.join(HERE, "..", "..", "deploy")
@@ -59,15 +60,6 @@ def with_settings_read(objects):
 
 def pod_spec(objects):
     return objects["DaemonSet", "fairlead"]["spec"]["template"]["spec"]
-
-
-def wait_for(what, condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"no {what} within {seconds} s")
-        time.sleep(0.1)
-    return value
 
 
 class RenderingTest(unittest.TestCase):

@@ -13,7 +13,8 @@ import urllib.parse
 import yaml
 
 import session
-from session import kubectl, run, script, wait_for
+from session import kubectl, run, script
+from waiting import wait_for
 
 PROGRAMS = None
 PROMETHEUS = os.path.join(session.ROOT, "build", "tools", "usr", "bin", "prometheus")

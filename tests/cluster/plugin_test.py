@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 import session
-from session import kubectl, run, script, wait_for
+from session import kubectl, run, script
+from waiting import wait_for
 
 PROGRAMS = None
 POLICIES = os.path.join(session.EXAMPLE, "policies")

@@ -7,7 +7,8 @@ import sys
 import unittest
 
 import session
-from session import run, script, wait_for
+from session import run, script
+from waiting import wait_for
 
 PROGRAMS = None
 

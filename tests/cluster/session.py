@@ -2,7 +2,6 @@
 import json
 import os
 import subprocess
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
@@ -28,15 +27,6 @@ def script(name, *arguments, **options):
 
 def kubectl(*arguments, **options):
     return script("kubectl", *arguments, **options)
-
-
-def wait_for(what, condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"no {what} within {seconds} s")
-        time.sleep(0.1)
-    return value
 
 
 def user_environment(programs):

@@ -6,8 +6,9 @@ import os
 import re
 import subprocess
 import sys
-import time
 import unittest
+
+from waiting import wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KUBERNETES = os.path.join(HERE, "..", "..", "deploy", "kubernetes")
@@ -79,15 +80,6 @@ def apply(*objects):
 
 def get(*arguments):
     return json.loads(kubectl("-n", SHOP, "get", *arguments, "-o", "json"))
-
-
-def wait_for(what, condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"no {what} within {seconds} s")
-        time.sleep(0.05)
-    return value
 
 
 def container(name="app", image=TOOLS, command=("/bin/sleep", "infinity"), environment=(), **more):
