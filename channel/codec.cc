@@ -81,6 +81,7 @@ void write(pb::Service& to, const config::Service& from) {
   to.set_name(from.name);
   to.set_name_space(from.name_space);
   to.set_app(from.app);
+  to.set_is_headless(from.is_headless);
   for (const base::IpAddress& vip : from.vips) to.add_vips(ip_bytes(vip));
   for (const config::ServicePort& port : from.ports) {
     pb::ServicePort& added = *to.add_ports();
@@ -97,7 +98,8 @@ config::Service read(const pb::Service& from) {
                      .name_space = from.name_space(),
                      .app = from.app(),
                      .vips = {},
-                     .ports = {}};
+                     .ports = {},
+                     .is_headless = from.is_headless()};
   for (const std::string& vip : from.vips()) to.vips.push_back(read_ip(vip));
   for (const pb::ServicePort& port : from.ports()) {
     to.ports.push_back({.number = narrow<std::uint16_t>(port.number()),

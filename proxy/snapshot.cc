@@ -11,16 +11,21 @@ base::Result<std::shared_ptr<const Snapshot>> Snapshot::build(std::shared_ptr<co
     snapshot->route_tables.push_back(std::move(*built));
   }
   for (std::uint32_t i = 0; i < config->services.size(); ++i) {
-    for (const base::IpAddress& vip : config->services[i].vips) snapshot->service_by_vip.emplace(vip, i);
+    const config::Service& service = config->services[i];
+    for (const base::IpAddress& vip : service.vips) {
+      for (const config::ServicePort& port : service.ports) {
+        snapshot->service_by_address.emplace(base::SocketAddress{vip, port.number}, i);
+      }
+    }
   }
   snapshot->config = std::move(config);
   snapshot->applied_at = now;
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
-const config::Service* Snapshot::service_of(const base::IpAddress& vip) const {
-  const auto found = service_by_vip.find(vip);
-  return found == service_by_vip.end() ? nullptr : &config->services[found->second];
+const config::Service* Snapshot::service_of(const base::SocketAddress& destination) const {
+  const auto found = service_by_address.find(destination);
+  return found == service_by_address.end() ? nullptr : &config->services[found->second];
 }
 
 }  // namespace proxy

@@ -17,14 +17,15 @@ struct Snapshot {
   static base::Result<std::shared_ptr<const Snapshot>> build(std::shared_ptr<const config::NodeConfig> config,
                                                              base::TimePoint now);
 
-  [[nodiscard]] const config::Service* service_of(const base::IpAddress& vip) const;
+  // Whose address and port this is. Endpoints of several headless services may be in one pod.
+  [[nodiscard]] const config::Service* service_of(const base::SocketAddress& destination) const;
   [[nodiscard]] const policy::RouteTable& routes_of(const config::Workload& workload) const {
     return *route_tables[workload.route_table];
   }
 
   std::shared_ptr<const config::NodeConfig> config;
   std::vector<std::unique_ptr<policy::RouteTable>> route_tables;  // parallel to config->route_tables
-  std::unordered_map<base::IpAddress, std::uint32_t> service_by_vip;
+  std::unordered_map<base::SocketAddress, std::uint32_t> service_by_address;
   base::TimePoint applied_at;  // sweeps of outlier detection count from here
 };
 

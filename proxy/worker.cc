@@ -247,8 +247,7 @@ void Worker::accept(Downstream::Accepted accepted) {
 // A configuration that has all services has those that connections come for.
 bool Worker::knows_service(const Downstream& downstream) const {
   const Snapshot& snapshot = *current_->snapshot;
-  return !snapshot.config->has_services_on_demand ||
-         snapshot.service_of(downstream.original_destination().ip) != nullptr;
+  return !snapshot.config->has_services_on_demand || snapshot.service_of(downstream.original_destination()) != nullptr;
 }
 
 // A service that nobody used any more may be called in the moment in which it goes. Those connections ask for it again.
@@ -256,8 +255,10 @@ void Worker::demand_lost_services(const Snapshot& previous) {
   const Snapshot& snapshot = *current_->snapshot;
   if (!snapshot.config->has_services_on_demand) return;
   std::unordered_set<base::IpAddress> lost;
-  for (const auto& [vip, service] : previous.service_by_vip) {
-    if (snapshot.service_of(vip) == nullptr) lost.insert(vip);
+  for (const auto& [address, service] : previous.service_by_address) {
+    if (!previous.config->services[service].is_headless && snapshot.service_of(address) == nullptr) {
+      lost.insert(address.ip);
+    }
   }
   if (lost.empty()) return;
   for (const Downstream& downstream : open_) {
@@ -284,7 +285,7 @@ std::set<std::string> Worker::take_services_in_use() {
 }
 
 void Worker::use_destination(const Downstream& downstream) {
-  const config::Service* const service = current_->snapshot->service_of(downstream.original_destination().ip);
+  const config::Service* const service = current_->snapshot->service_of(downstream.original_destination());
   if (service != nullptr) current_->use(*service);
 }
 

@@ -88,7 +88,10 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-bool is_of_family(const EndpointSlice& slice, bool wants_v4) {
+// Whoever looks a headless service up chooses the family.
+bool is_of_family(const EndpointSlice& slice, const Service& service) {
+  if (service.kind == Service::Kind::headless) return true;
+  const bool wants_v4 = service.cluster_ips.empty() || service.cluster_ips.front().is_v4();
   for (const Endpoint& endpoint : slice.endpoints) {
     if (!endpoint.addresses.empty()) return endpoint.addresses.front().is_v4() == wants_v4;
   }
@@ -121,6 +124,7 @@ std::set<const Endpoint*> usable(const std::vector<const EndpointSlice*>& slices
   };
   add([&](const Endpoint& endpoint) { return endpoint.is_ready || service.publishes_not_ready; });
   if (chosen.empty()) add([](const Endpoint& endpoint) { return endpoint.is_serving && endpoint.is_terminating; });
+  if (service.kind == Service::Kind::headless) return chosen;  // kube-proxy has no part in it
   if (service.is_node_local) {
     std::erase_if(chosen, [&](const Endpoint* endpoint) { return endpoint->node != place.node; });
     return chosen;
@@ -193,10 +197,9 @@ config::KubernetesService to_document(const Service& service) {
 
 std::vector<config::EndpointSlice> to_documents(const Slices& slices, const Service& service, const NodePlace& place,
                                                 const FindPod& find_pod) {
-  const bool wants_v4 = service.cluster_ips.empty() || service.cluster_ips.front().is_v4();
   std::vector<const EndpointSlice*> ours;
   for (const auto& [name, slice] : slices) {
-    if (!slice.is_fqdn && is_of_family(slice, wants_v4)) ours.push_back(&slice);
+    if (!slice.is_fqdn && is_of_family(slice, service)) ours.push_back(&slice);
   }
   const std::set<const Endpoint*> chosen = usable(ours, service, place);
   std::vector<config::EndpointSlice> documents;

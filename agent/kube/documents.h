@@ -30,6 +30,7 @@ using Slices = std::map<std::string, EndpointSlice, std::less<>>;  // of one ser
 // With the endpoints that clients on this node use, as kube-proxy chooses them: those that are ready, else those that
 // still answer while they end; of these the ones that hints mean for this zone, if hints cover all of them; only the
 // node's own where `service` says so. Of two families the service's first.
+// Of a headless service those that its names stand for, of both families.
 std::vector<config::EndpointSlice> to_documents(const Slices& slices, const Service& service, const NodePlace& place,
                                                 const FindPod& find_pod);
 

@@ -1,6 +1,9 @@
 #include "config/compile/registry.h"
 
 #include <algorithm>
+#include <set>
+
+#include "config/compile/headless.h"
 
 namespace config {
 namespace {
@@ -27,6 +30,12 @@ std::vector<ServicePort> to_model(const std::vector<PortDeclaration>& ports) {
   std::vector<ServicePort> result;
   for (const PortDeclaration& port : ports) result.push_back({port.number, port.name, port.protocol});
   return result;
+}
+
+std::vector<base::IpAddress> addresses_of(const std::vector<EndpointDeclaration>& endpoints) {
+  std::set<base::IpAddress> addresses;  // several slices may have one
+  for (const EndpointDeclaration& endpoint : endpoints) addresses.insert(endpoint.address);
+  return {addresses.begin(), addresses.end()};
 }
 
 // Labels that Kubernetes keeps for itself; the rest of a slice's labels describe its pods.
@@ -68,6 +77,10 @@ bool is_visible(const std::vector<std::string>& export_to, std::string_view owne
   });
 }
 
+std::string kubernetes_host(const Metadata& service, std::string_view domain) {
+  return service.name + "." + service.name_space + ".svc." + std::string(domain);
+}
+
 std::optional<std::pair<std::string, std::string>> kubernetes_name(std::string_view host, std::string_view domain) {
   const std::string suffix = ".svc." + std::string(domain);
   if (!host.ends_with(suffix)) return std::nullopt;
@@ -95,21 +108,24 @@ Registry::Registry(const Documents& documents, std::vector<Finding>& findings) :
   for (const EndpointSlice& slice : documents.endpoint_slices) {
     slices.emplace(std::pair(std::string_view(slice.metadata.name_space), std::string_view(slice.service)), &slice);
   }
+  const auto headless = headless_services_with_policies(documents);
   for (const KubernetesService& document : documents.services) {
     Entry entry;
     entry.service.name = document.metadata.name;
     entry.service.name_space = document.metadata.name_space;
-    entry.service.host =
-        document.metadata.name + "." + document.metadata.name_space + ".svc." + documents.settings.cluster_domain;
+    entry.service.host = kubernetes_host(document.metadata, documents.settings.cluster_domain);
     entry.service.vips = document.cluster_ips;
     entry.ports = document.ports;
     entry.export_to = document.export_to;
-    entry.is_headless = document.is_headless;
+    entry.service.is_headless = document.is_headless;
     entry.is_kubernetes = true;
-    entry.is_in_use = !documents.services_in_use || documents.services_in_use->contains(entry.service.host);
+    const bool has_policy = headless.contains(entry.service.host);
+    entry.is_in_use =
+        has_policy || !documents.services_in_use || documents.services_in_use->contains(entry.service.host);
     entry.origin = document.metadata.origin;
     const auto [first, last] = slices.equal_range({document.metadata.name_space, document.metadata.name});
     for (auto slice = first; slice != last; ++slice) add_endpoints(*slice->second, document, entry.endpoints);
+    if (has_policy) entry.service.vips = addresses_of(entry.endpoints);
     add(std::move(entry), findings);
   }
   for (const ServiceEntry& document : documents.service_entries) {

@@ -18,7 +18,6 @@ class Registry {
     std::vector<PortDeclaration> ports;
     std::vector<EndpointDeclaration> endpoints;
     std::vector<std::string> export_to;
-    bool is_headless = false;
     bool is_kubernetes = false;  // a Service of Kubernetes, not a ServiceEntry
     bool is_in_use = true;       // Documents::services_in_use
     Origin origin;
@@ -52,6 +51,9 @@ bool includes(const Labels& labels, const Labels& subset);
 
 // exportTo: whether a document of `owner` is visible in `viewer`.
 bool is_visible(const std::vector<std::string>& export_to, std::string_view owner, std::string_view viewer);
+
+// web.shop.svc.<domain>.
+std::string kubernetes_host(const Metadata& service, std::string_view domain);
 
 // "web.shop" where `host` is web.shop.svc.<domain>; empty for any other host.
 std::optional<std::pair<std::string, std::string>> kubernetes_name(std::string_view host, std::string_view domain);

@@ -159,9 +159,10 @@ class TableBuilder {
 
   std::vector<std::string> service_domains(const Registry::Entry& entry) const {
     auto domains = domains_of(entry.service.host, viewer_.name_space, documents_.settings.cluster_domain);
-    if (entry.is_headless) {
+    if (entry.service.is_headless) {
       const std::size_t names = domains.size();
       for (std::size_t i = 0; i < names; ++i) domains.push_back("*." + domains[i]);
+      return domains;  // its addresses are those of pods, which have other names as well
     }
     for (const base::IpAddress& vip : entry.service.vips) domains.push_back(literal(vip));
     return domains;

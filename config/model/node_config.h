@@ -51,8 +51,9 @@ struct Service {
   std::string name;      // greeter-service
   std::string name_space;
   std::string app = "unknown";  // label `app` when all endpoints share it: destination_app where no endpoint was chosen
-  std::vector<base::IpAddress> vips;
+  std::vector<base::IpAddress> vips;  // of a headless one: its endpoints', if it has a policy
   std::vector<ServicePort> ports;
+  bool is_headless = false;  // who dials one of its addresses means that endpoint and no other
   bool operator==(const Service&) const = default;
 };
 

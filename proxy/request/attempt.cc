@@ -12,14 +12,25 @@ using policy::LocalOutcome;
 using policy::ResetReason;
 using telemetry::AttemptOutcome;
 
+// Envoy's cluster for a headless service dials what the caller has dialled, whatever subset the route names, and
+// however often that has failed.
+upstream::EndpointPool* Request::pick_endpoint() {
+  if (keeps_endpoint_) {
+    upstream::EndpointPool* const dialled = backend_->find(downstream_->original_destination());
+    if (dialled != nullptr) return dialled;
+    backend_ = &source_->passthrough(downstream_->passthrough());  // it has left the service, its connections stay
+  }
+  const bool avoids = route_->retry.avoids_previous_hosts && !tried_.empty();
+  return backend_->pick(avoids ? std::span<upstream::EndpointPool* const>(tried_.data(), tried_.size())
+                               : std::span<upstream::EndpointPool* const>());
+}
+
 void Request::start_attempt() {
   stage_ = Stage::connecting;
   ++attempts_;
   grpc_status_ = -1;
   attempt_request_bytes_ = attempt_response_bytes_ = 0;
-  const bool avoids = route_->retry.avoids_previous_hosts && !tried_.empty();
-  pool_ = backend_->pick(avoids ? std::span<upstream::EndpointPool* const>(tried_.data(), tried_.size())
-                                : std::span<upstream::EndpointPool* const>());
+  pool_ = pick_endpoint();
   if (pool_ == nullptr) {
     reply_locally({.status = 503,
                    .body = "no healthy upstream",

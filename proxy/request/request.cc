@@ -53,7 +53,7 @@ void Request::reset(Downstream& downstream) {
   pinned_ = &worker_.pin();
   source_ = &downstream.source();
   workload_ = source_->workload(*pinned_->snapshot);
-  service_ = pinned_->snapshot->service_of(downstream.original_destination().ip);
+  service_ = pinned_->snapshot->service_of(downstream.original_destination());
   started_at_ = now();
   started_wall_ = base::wall_now();
 }
@@ -157,7 +157,10 @@ bool Request::choose_route() {
   limit_time();
   if (destination.backend == config::Destination::kUnknownBackend) return true;  // faults come first
   backend_ = &source_->backend(pinned_->snapshot, destination.backend);
-  service_ = &snapshot.config->services[snapshot.config->backends[destination.backend].service];
+  const config::Service* const chosen =
+      &snapshot.config->services[snapshot.config->backends[destination.backend].service];
+  keeps_endpoint_ = chosen->is_headless && chosen == service_;
+  service_ = chosen;
   return true;
 }
 
@@ -391,7 +394,7 @@ void Request::run_deferred(When) {
   upstream_failure_.clear();
   upstream_local_ = {};
   complete_at_ = {};
-  is_complete_ = is_grpc_ = is_websocket_ = is_passthrough_ = is_tcp_ = may_retry_ = false;
+  is_complete_ = is_grpc_ = is_websocket_ = is_passthrough_ = is_tcp_ = may_retry_ = keeps_endpoint_ = false;
   is_beginning_ = answers_head_ = has_informed_ = false;
   response_is_chunked_ = closes_downstream_ = downstream_ended_ = upstream_ended_ = false;
   attempts_ = flags_ = 0;

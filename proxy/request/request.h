@@ -99,6 +99,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void enter_router();
   void start_timeout_clock();
   void start_attempt();
+  upstream::EndpointPool* pick_endpoint();
   void send_request();
   void on_send_failed();
   void send_body(std::string_view payload, bool is_last);
@@ -185,6 +186,7 @@ class Request final : public upstream::User, public engine::Deferred {
   std::optional<config::Milliseconds> timeout_;  // the route's, or what a gRPC caller asks for if that is less
   upstream::WorkerBackend* backend_ = nullptr;
   bool is_passthrough_ = false;
+  bool keeps_endpoint_ = false;  // the caller has chosen it: an endpoint of a headless service
 
   // tries
   upstream::EndpointPool* pool_ = nullptr;  // of the current or last try

@@ -32,7 +32,8 @@ upstream::User::Progress Request::begin_tunnel(std::string_view rest, std::size_
 // Where the caller was going. The address of a service need not belong to anybody, so then it is one of its endpoints.
 base::SocketAddress Request::tcp_target() {
   const base::SocketAddress& original = downstream_->original_destination();
-  if (downstream_->passthrough() != original || workload_ == nullptr || service_ == nullptr) {
+  const bool is_virtual = service_ != nullptr && !service_->is_headless;
+  if (downstream_->passthrough() != original || workload_ == nullptr || !is_virtual) {
     return downstream_->passthrough();
   }
   const Snapshot& snapshot = *pinned_->snapshot;

@@ -65,6 +65,12 @@ EndpointPool* WorkerBackend::pick(std::span<EndpointPool* const> previous) {
   return index == policy::kNoEndpoint ? nullptr : pools_[index].get();
 }
 
+EndpointPool* WorkerBackend::find(const base::SocketAddress& address) const {
+  const auto found =
+      std::find_if(pools_.begin(), pools_.end(), [&](const auto& pool) { return pool->endpoint().address == address; });
+  return found == pools_.end() ? nullptr : found->get();
+}
+
 void WorkerBackend::remove_unused() {
   std::erase_if(retired_, [](const auto& pool) { return pool->is_unused(); });
 }

@@ -26,6 +26,8 @@ class WorkerBackend {
   // The balancer's choice, nullptr when nobody may be used. `previous`: endpoints that this request has tried, avoided
   // if possible.
   EndpointPool* pick(std::span<EndpointPool* const> previous);
+  // The endpoint of this address, ejected or not; nullptr when there is none.
+  [[nodiscard]] EndpointPool* find(const base::SocketAddress& address) const;
 
   [[nodiscard]] const config::Backend& config() const { return *config_; }
   [[nodiscard]] SharedBackend& shared() { return *shared_; }

@@ -77,6 +77,31 @@ class Services(shop.Shop):
             with self.subTest(host):
                 self.becomes(PASSED, f"http://{host}:8080/marked")
 
+    def test_a_headless_service_passes_until_a_policy_names_it(self):
+        self.make(service("named", GREETERS, [{"name": "http", "port": 8080}], clusterIP="None",
+                          ipFamilyPolicy="PreferDualStack"))
+        self.becomes(PASSED, "http://named:8080/marked")
+        self.make(virtual_service("named", ["named"], [marks("named", uri={"prefix": "/marked"}),
+                                                       {"route": [{"destination": {"host": "named"}}]}]))
+        self.becomes(CAPTURED, "http://named:8080/marked")
+        greeters = shop.get("pods", "-l", "app=greeter,version=v1")["items"]
+        self.assertEqual(len(greeters), 2)
+        for greeter in greeters:
+            for address in (each["ip"] for each in greeter["status"]["podIPs"]):
+                with self.subTest(address):
+                    url = f"http://[{address}]:8080/" if ":" in address else f"http://{address}:8080/"
+                    ask = f"curl -s -m 10 -H 'Host: named' {url}"
+                    self.assertEqual(shop.execute(self.client, *bash(f"{ask}marked -o /dev/null -w '%{{http_code}}'")),
+                                     CAPTURED)
+                    said = shop.execute(self.client, *bash(f"for i in {{1..6}}; do {ask}; done"))
+                    self.assertEqual(set(said.splitlines()), {f"v1 {greeter['metadata']['name']}"},
+                                     "who is dialled is who answers")
+        row = 'destination_service="named.shop.svc.cluster.local"'
+        wait_for("rows", lambda: any(line.startswith("istio_requests_total") and row in line
+                                     for line in shop.metrics().splitlines()))
+        kubectl("-n", SHOP, "delete", "virtualservice", "named")
+        self.becomes(PASSED, "http://named:8080/marked")
+
     def test_endpoints_that_are_not_ready(self):
         labels = {"app": "unready"}
         spec = pod_spec(container(image=GREETER, command=None, readinessProbe={

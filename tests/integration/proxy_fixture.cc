@@ -45,7 +45,7 @@ std::string destination_rule(const std::string& traffic_policy) {
          "\n  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n";
 }
 
-ProxyTest::ProxyTest() = default;
+ProxyTest::ProxyTest() : destination_(*base::SocketAddress::parse(kVip)) {}
 ProxyTest::~ProxyTest() = default;
 
 support::FakeUpstream& ProxyTest::add_upstream(support::Handler handler) {
@@ -106,7 +106,7 @@ void ProxyTest::listen(std::uint32_t workers) {
   server_->set_access_log(base::UniqueFd(ends[1]));
   server_->set_pods({{.id = 1, .cgroup_id = 0, .name = "client", .name_space = "default", .workload = 0}});
   proxy::ListenerSpec listener{.id = 1, .sockets = {}, .fixed = {}};
-  listener.fixed = {.original_destination = *base::SocketAddress::parse(kVip), .pod = 1, .passthrough = passthrough_};
+  listener.fixed = {.original_destination = destination_, .pod = 1, .passthrough = passthrough_};
   listener.sockets.push_back(listen_on_loopback(address_));
   server_->add_listener(std::move(listener));
 }

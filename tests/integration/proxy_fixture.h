@@ -28,6 +28,8 @@ class ProxyTest : public ::testing::Test {
 
   // Another endpoint of greeter-service, with label version: v1, v2, ... in the order of the calls. Before start().
   support::FakeUpstream& add_upstream(support::Handler handler = support::reply());
+  // Where callers connect to, in place of greeter-service. Before start().
+  void dial(const base::SocketAddress& address) { destination_ = address; }
   // Where bytes that are not HTTP, and requests for unknown hosts, go. Before start().
   void pass_to(const base::SocketAddress& address) { passthrough_ = address; }
   // How many descriptors the proxy takes itself to have. Before start().
@@ -73,6 +75,7 @@ class ProxyTest : public ::testing::Test {
   base::UniqueFd log_;  // the reading end of a pipe; outlives who writes
   std::unique_ptr<proxy::Server> server_;
   base::SocketAddress address_;
+  base::SocketAddress destination_;
   std::optional<base::SocketAddress> passthrough_;
   std::uint64_t descriptors_ = 1024;
   std::string unread_;

@@ -102,7 +102,8 @@ config::NodeConfig full_config() {
                    .name_space = "shop",
                    .app = "greeter",
                    .vips = {address("127.8.0.1:1").ip, address("[fd00::8]:1").ip},
-                   .ports = {{.number = 80, .name = "tcp-raw", .protocol = config::Protocol::tcp}}}};
+                   .ports = {{.number = 80, .name = "tcp-raw", .protocol = config::Protocol::tcp}},
+                   .is_headless = true}};
   all.backends = {{.name = "outbound|80|v2|greeter.shop.svc.cluster.local",
                    .service = 0,
                    .port = 80,

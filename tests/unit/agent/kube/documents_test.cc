@@ -14,6 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 base::IpAddress ip(const char* text) { return *base::IpAddress::parse(text); }
 
@@ -146,6 +147,16 @@ TEST(Documents, AHeadlessServiceHasNoAddress) {
   from.kind = Service::Kind::headless;
   EXPECT_TRUE(to_document(from).is_headless);
   EXPECT_THAT(to_document(from).cluster_ips, IsEmpty());
+}
+
+// What its names stand for: DNS knows no hints, and gives addresses of both families.
+TEST(Documents, AHeadlessServiceHasTheEndpointsThatItsNamesStandFor) {
+  Service from = service();
+  from.kind = Service::Kind::headless;
+  from.cluster_ips = {};
+  from.is_node_local = true;
+  EXPECT_THAT(used({{in_zone("10.1.0.1", "z1"), in_zone("10.1.0.2", "z2")}, {endpoint("fd00::1")}}, from),
+              UnorderedElementsAre("10.1.0.1", "10.1.0.2", "fd00::1"));
 }
 
 TEST(Documents, PoliciesAreReadAsStrictlyAsFiles) {
