@@ -296,6 +296,7 @@ std::shared_ptr<const NodeView> Agent::view() const {
   view->instances = instances_->all();
   view->is_proxy_up = supervisor_->is_answering();
   view->proxy_pid = supervisor_->pid();
+  view->proxy_version = supervisor_->version();
   view->proxy_generation = supervisor_->applied_generation();
   view->proxy_restarts = supervisor_->restarts();
   view->has_listeners = options_.is_kubernetes || supervisor_->is_listening();

@@ -58,6 +58,7 @@ struct NodeView {
 
   bool is_proxy_up = false;
   pid_t proxy_pid = 0;
+  std::string proxy_version;  // during an upgrade another than ours
   std::uint64_t proxy_generation = 0;
   std::array<std::uint64_t, 4> proxy_restarts{};  // by telemetry::RestartReason
   bool has_listeners = false;                     // 15001 is being listened on

@@ -293,6 +293,7 @@ std::string config_dump(const Snapshot& snapshot) {
                     {"proxy",
                      {{"up", view.is_proxy_up},
                       {"pid", view.proxy_pid},
+                      {"version", view.proxy_version},
                       {"generation", view.proxy_generation},
                       {"restarts", restarts}}},
                     {"time", seconds(snapshot.taken_at)},

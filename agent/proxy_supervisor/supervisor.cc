@@ -312,6 +312,7 @@ void ProxySupervisor::handle(channel::Message message) {
 // A proxy is there: it hears everything, in the order in which it needs it.
 void ProxySupervisor::greet() {
   channel::ProxyHello hello = *std::exchange(hello_, std::nullopt);
+  version_ = hello.version;
   if (hello.generation != 0) callbacks_.adopting(hello);
   restart_timer_.cancel();
   if (hello.shards) {  // its counters go on

@@ -88,6 +88,8 @@ class ProxySupervisor {
   [[nodiscard]] bool is_answering() const { return is_up() && pings_ - answered_ < 2; }
   [[nodiscard]] bool is_listening() const;
   [[nodiscard]] pid_t pid() const { return pid_; }
+  // As the proxy says; of the one before while there is none.
+  [[nodiscard]] const std::string& version() const { return version_; }
   [[nodiscard]] std::uint64_t applied_generation() const { return applied_generation_; }
   [[nodiscard]] const std::array<std::uint64_t, 4>& restarts() const { return restarts_; }
 
@@ -143,6 +145,7 @@ class ProxySupervisor {
   telemetry::RestartReason exit_reason_ = telemetry::RestartReason::crash;  // of the next one
   std::array<std::uint64_t, 4> restarts_{};
   pid_t pid_ = 0;
+  std::string version_;
   bool is_child_ = false;
   bool is_adopting_ = false;  // a proxy is expected that we did not start
   bool is_stopping_ = false;

@@ -206,6 +206,7 @@ base::Result<NodeView> parse_node(std::string_view page) {
   node.semantics = text(*value, "semantics");
   if (const auto* proxy = find(*value, "proxy")) {
     node.is_proxy_up = truth(*proxy, "up", false);
+    node.proxy_version = text(*proxy, "version");
     node.proxy_generation = number(*proxy, "generation");
     node.proxy_restarts = number(*proxy, "restarts");
   }

@@ -128,6 +128,7 @@ struct NodeView {
   std::uint64_t generation = 0;        // of the documents
   std::uint64_t proxy_generation = 0;  // what the proxy enforces
   bool is_proxy_up = false;
+  std::string proxy_version;  // empty: the agent does not say
   std::uint64_t proxy_restarts = 0;
   std::string semantics;
   std::vector<WatchView> watches;  // empty on a host

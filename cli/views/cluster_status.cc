@@ -31,10 +31,13 @@ Table::Cell age(const admin::NodeView& node) {
   return {short_duration(oldest), oldest > kLong ? Colour::red : Colour::plain};
 }
 
+// While the DaemonSet is being updated, another version than the agent's may serve.
 Table::Cell proxy(const admin::NodeView& node) {
   if (!node.is_proxy_up) return {"down", Colour::red};
-  if (node.proxy_generation != node.generation) return {"behind", Colour::yellow};
-  return {node.proxy_restarts == 0 ? "up" : "up, restarts " + std::to_string(node.proxy_restarts), Colour::green};
+  const std::string version = node.proxy_version.empty() ? "" : printable(node.proxy_version) + " ";
+  if (node.proxy_generation != node.generation) return {version + "behind", Colour::yellow};
+  const std::string restarts = node.proxy_restarts == 0 ? "" : ", restarts " + std::to_string(node.proxy_restarts);
+  return {version + "up" + restarts, Colour::green};
 }
 
 std::string node_table(const Fleet& fleet, const Terminal& terminal) {

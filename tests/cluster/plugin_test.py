@@ -149,7 +149,7 @@ class InstalledTest(unittest.TestCase):
     def test_status_shows_nodes_and_why_pods_are_not_captured(self):
         text = fairlead("status")
         node = rows(text)[0]
-        self.assertEqual(node[:2] + node[3:5], [NODE, "0.1.0", "up", "8"])
+        self.assertEqual(node[:2] + node[3:5], [NODE, "0.1.0", "0.1.0 up", "8"])
         self.assertRegex(node[8], r"^\d+m?\d*s$")
         self.assertRegex(text, rf"kube-system(/\S+| \(\d+ pods\)) +{NODE} +skipped +(its namespace has no label|it uses the node's network)")
         self.assertRegex(text, r"\n2 policies, 2 active\n$")

@@ -24,6 +24,7 @@ NodeReport report(const std::string& node) {
   view.version = "0.1.0";
   view.kernel = "6.1.0";
   view.is_proxy_up = true;
+  view.proxy_version = "0.1.0";
   view.generation = view.proxy_generation = 4;
   view.watches = {{"pods", true, "", 1500ms}, {"services", true, "", 61s}};
   view.pods = {{"shop", "client-1", "client", "10.0.0.1", "redirected", ""},
@@ -57,14 +58,25 @@ NodeReport report(const std::string& node) {
 
 TEST(ClusterStatus, ShowsNodesAndOneLineForPodsLeftOutForTheSameReason) {
   EXPECT_EQ(cluster_status_text({report("n1")}, kPlain),
-            "NODE  AGENT  KERNEL  PROXY  CAPTURED  SKIPPED  PENDING  ERROR  CONFIG AGE\n"
-            "n1    0.1.0  6.1.0   up     1         2        0        0      1m1s\n"
+            "NODE  AGENT  KERNEL  PROXY     CAPTURED  SKIPPED  PENDING  ERROR  CONFIG AGE\n"
+            "n1    0.1.0  6.1.0   0.1.0 up  1         2        0        0      1m1s\n"
             "\n"
             "NOT CAPTURED          NODE  STATE    REASON\n"
             "kube-system (2 pods)  n1    skipped  no label\n"
             "\n"
             "1 policy, 1 active\n");
   EXPECT_TRUE(is_healthy({report("n1")}));
+}
+
+TEST(ClusterStatus, ShowsTheVersionOfAProxyThatIsOlderThanItsAgentOrDoesNotSay) {
+  NodeReport updating = report("n1");
+  updating.view.version = "0.2.0";
+  updating.view.proxy_restarts = 3;
+  EXPECT_THAT(cluster_status_text({updating}, kPlain), HasSubstr("n1    0.2.0  6.1.0   0.1.0 up, restarts 3  1 "));
+  updating.view.proxy_generation = 3;
+  EXPECT_THAT(cluster_status_text({updating}, kPlain), HasSubstr("n1    0.2.0  6.1.0   0.1.0 behind  1 "));
+  updating.view.proxy_version.clear();
+  EXPECT_THAT(cluster_status_text({updating}, kPlain), HasSubstr("n1    0.2.0  6.1.0   behind  1 "));
 }
 
 TEST(ClusterStatus, IsBadWhenANodeHasNoAgentAWatchFailsOrAPodIsInError) {

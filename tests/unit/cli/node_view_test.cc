@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 TEST(NodeView, ReadsWhatTheAgentSays) {
   const auto node = parse_node(R"({
     "generation": 3, "semantics": "istio",
-    "proxy": {"up": true, "generation": 2, "restarts": 1},
+    "proxy": {"up": true, "version": "0.0.9", "generation": 2, "restarts": 1},
     "workloads": [{"namespace": "default", "name": "helloweb", "instances": [
       {"name": "exec-7", "cgroup": "/fairlead/workloads/default.helloweb/exec-7", "state": "redirected"}]}],
     "services": [{"host": "a.default.svc.cluster.local", "name": "a", "namespace": "default", "vips": ["127.30.0.1"],
@@ -24,6 +24,7 @@ TEST(NodeView, ReadsWhatTheAgentSays) {
   EXPECT_EQ(node->proxy_generation, 2U);
   EXPECT_TRUE(node->is_proxy_up);
   EXPECT_EQ(node->proxy_restarts, 1U);
+  EXPECT_EQ(node->proxy_version, "0.0.9");
   ASSERT_EQ(node->workloads.size(), 1U);
   EXPECT_EQ(node->workloads[0].instances.at(0).state, "redirected");
   EXPECT_EQ(node->services.at(0).vips.at(0), "127.30.0.1");

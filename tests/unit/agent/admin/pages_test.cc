@@ -36,6 +36,7 @@ Snapshot snapshot() {
   auto view = std::make_shared<NodeView>();
   view->config = config;
   view->is_proxy_up = true;
+  view->proxy_version = "0.0.9";
   view->proxy_generation = 7;
   view->has_listeners = true;
   view->documents = {{.id = {.kind = "VirtualService", .name_space = "shop", .name = "greeter"},
@@ -76,6 +77,7 @@ Snapshot snapshot() {
 TEST(Pages, ConfigDumpSaysWhoIsRedirectedAndWhyNot) {
   const boost::json::value page = boost::json::parse(config_dump(snapshot()));
   EXPECT_EQ(page.at("generation").to_number<int>(), 7);
+  EXPECT_EQ(page.at("proxy").at("version").as_string(), "0.0.9");
   const auto& instances = page.at("workloads").at(0).at("instances");
   EXPECT_EQ(instances.at(0).at("state").as_string(), "redirected");
   EXPECT_EQ(instances.at(1).at("state").as_string(), "skipped");
