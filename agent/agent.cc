@@ -58,7 +58,8 @@ Agent::Agent(Options options)
       configuration_(options_, identities_,
                      [this](CalledServices::Hosts hosts) { cluster_->set_called(std::move(hosts)); }),
       reload_timer_(context_),
-      adoption_timer_(context_) {}
+      adoption_timer_(context_),
+      not_captured_(options_.node) {}
 Agent::~Agent() = default;
 
 std::uint32_t Agent::workers() const {
@@ -221,6 +222,10 @@ void Agent::update_instances() {
                       .host_workloads = configuration_.host_workloads(),
                       .pods = cluster == nullptr ? std::span<const LocalPod>() : cluster->pods,
                       .first_pod_workload = configuration_.first_cluster_workload()});
+  if (!cluster_) return;
+  for (kube::Event& event : not_captured_.find(instances_->all(), base::now(), base::wall_now())) {
+    cluster_->announce(std::move(event));
+  }
 }
 
 Result<> Agent::start_cluster() {

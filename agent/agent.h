@@ -14,6 +14,7 @@
 #include "agent/configuration/configuration.h"
 #include "agent/handover/node_claim.h"
 #include "agent/instances/node_instances.h"
+#include "agent/instances/not_captured.h"
 #include "agent/kube/cluster.h"
 #include "agent/node_view.h"
 #include "agent/options.h"
@@ -81,6 +82,7 @@ class Agent {
   std::unique_ptr<boost::asio::posix::stream_descriptor> cgroups_readable_;
   std::unique_ptr<ProxySupervisor> supervisor_;
   std::unique_ptr<NodeInstances> instances_;  // as soon as there is a supervisor
+  NotCaptured not_captured_;
   std::string access_log_path_;
   bool is_announced_ = false;
   std::uint64_t announced_generation_ = 0;

@@ -30,7 +30,9 @@ struct Instance {
   InstanceState state = InstanceState::pending;
   std::string reason;  // why it is not redirected
   // Of a pod:
-  Exclusions excluded;  // what passes all the same
+  std::string uid;
+  bool is_unwanted = false;  // that it is skipped: somebody opted it in, or tried to
+  Exclusions excluded;       // what passes all the same
   std::string runtime_class;
   std::vector<std::string> running_containers;
   // Of a pod that has a network namespace of its own, once it is there.

@@ -385,4 +385,10 @@ void Cluster::set_called(std::set<std::string, std::less<>> hosts) {
              [impl = impl_.get(), hosts = std::move(hosts)]() mutable { impl->follow(std::move(hosts)); });
 }
 
+void Cluster::announce(Event event) {
+  asio::post(impl_->context, [impl = impl_.get(), event = std::move(event)]() mutable {
+    if (!impl->settings.identity.empty()) impl->events.add(std::move(event));
+  });
+}
+
 }  // namespace agent::kube

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/kube/client_config.h"
+#include "agent/kube/objects.h"
 #include "agent/kube/status/lease.h"
 #include "agent/kube/watch_status.h"
 #include "agent/pods/pod_instances.h"
@@ -62,6 +63,8 @@ class Cluster {
 
   // Hosts of the services whose endpoints are wanted, from now on exactly these. Any thread.
   void set_called(std::set<std::string, std::less<>> hosts);
+  // What somebody should see at an object. Any thread.
+  void announce(Event event);
 
  private:
   struct Impl;

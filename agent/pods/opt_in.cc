@@ -13,19 +13,20 @@ std::string_view value_of(const config::Labels& labels, std::string_view name) {
   return found == labels.end() ? std::string_view() : std::string_view(found->second);
 }
 
-// Why nobody opted in; empty: somebody did.
-std::string mode_reason(const PodFacts& pod) {
+// Whether somebody opted in.
+OptIn mode_decision(const PodFacts& pod) {
   const std::string name(kModeLabel);
   for (const auto& [labels, owner] :
        {std::pair{&pod.labels, "the pod's"}, std::pair{&pod.namespace_labels, "its namespace's"}}) {
     const std::string_view mode = value_of(*labels, kModeLabel);
     if (mode == "enabled") return {};
-    if (mode == "disabled") return std::string(owner) + " label " + name + " is disabled";
+    const std::string label = std::string(owner) + " label " + name;
+    if (mode == "disabled") return {.reason = label + " is disabled"};
     if (!mode.empty()) {
-      return std::string(owner) + " label " + name + " is \"" + std::string(mode) + "\"; write enabled or disabled";
+      return {.reason = label + " is \"" + std::string(mode) + "\"; write enabled or disabled", .is_mistake = true};
     }
   }
-  return "its namespace has no label " + name + ": enabled";
+  return {.reason = "its namespace has no label " + name + ": enabled"};
 }
 
 std::string other_mesh_reason(const PodFacts& pod) {
@@ -111,17 +112,16 @@ std::string read_list(const PodFacts& pod, std::string_view annotation, std::opt
 }  // namespace
 
 OptIn decide_opt_in(const PodFacts& pod) {
-  OptIn decision;
-  decision.reason = mode_reason(pod);
+  OptIn decision = mode_decision(pod);
   if (decision.is_captured() && pod.has_host_network) decision.reason = "it uses the node's network (hostNetwork)";
   if (decision.is_captured()) decision.reason = other_mesh_reason(pod);
-  if (decision.is_captured()) {
-    decision.reason = read_list(pod, kExcludePorts, port_range, "ports (1 to 65535) or ranges such as 9000-9100",
-                                decision.excluded.ports);
-  }
+  if (!decision.is_captured()) return decision;
+  decision.reason = read_list(pod, kExcludePorts, port_range, "ports (1 to 65535) or ranges such as 9000-9100",
+                              decision.excluded.ports);
   if (decision.is_captured()) {
     decision.reason = read_list(pod, kExcludeCidrs, cidr, "networks such as 10.0.0.0/8", decision.excluded.cidrs);
   }
+  decision.is_mistake = !decision.is_captured();
   return decision;
 }
 

@@ -24,8 +24,9 @@ struct PodFacts {
 };
 
 struct OptIn {
-  std::string reason;   // why it is not captured; empty: it is
-  Exclusions excluded;  // destinations that pass all the same
+  std::string reason;       // why it is not captured; empty: it is
+  bool is_mistake = false;  // nobody wants that: a label or an annotation cannot be understood
+  Exclusions excluded;      // destinations that pass all the same
 
   [[nodiscard]] bool is_captured() const { return reason.empty(); }
 };

@@ -14,6 +14,7 @@ std::vector<Instance> find_pod_instances(std::span<const LocalPod> pods, std::sp
   std::vector<Instance> instances;
   for (const LocalPod& pod : pods) {
     Instance& instance = instances.emplace_back();
+    instance.uid = pod.uid;
     instance.pod.name = pod.name;
     instance.pod.name_space = pod.name_space;
     instance.pod.workload = static_cast<std::uint32_t>(pod.document);
@@ -28,6 +29,7 @@ std::vector<Instance> find_pod_instances(std::span<const LocalPod> pods, std::sp
     if (!pod.opt_in.is_captured()) {
       instance.state = InstanceState::skipped;
       instance.reason = pod.opt_in.reason;
+      instance.is_unwanted = pod.opt_in.is_mistake;
     } else if (instance.cgroup.empty()) {
       instance.reason = "its cgroup is not there yet";
     }

@@ -157,6 +157,7 @@ bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std:
       now.has_run_here = runs_here(instance, now.containers);
       if (!now.has_run_here) {
         instance.state = InstanceState::skipped;
+        instance.is_unwanted = true;
         instance.reason = "its containers run on a kernel of their own (runtime class " + instance.runtime_class +
                           "): their connections are not the node's to redirect";
         continue;

@@ -81,6 +81,14 @@ class OptIn(shop.Shop):
         for name in ("no-mesh", "with-sidecar", "mistaken"):
             self.assertEqual(shop.answer(name), PASSED, name)
 
+        def told():
+            events = shop.get("events.events.k8s.io")["items"]
+            return {each["regarding"]["name"]: each["note"] for each in events if each["reason"] == "NotCaptured"}
+        notes = wait_for("events", lambda: told() if len(told()) >= 2 else None)
+        self.assertEqual(set(notes), {"mistaken", "unreadable"}, "nobody is told what he has chosen")
+        for name, note in notes.items():
+            self.assertIn(said[f"{SHOP}/{name}"][1], note)
+
     def test_annotations_exclude_ports_and_networks(self):
         address = shop.get("service", "greeter")["spec"]["clusterIP"]
 

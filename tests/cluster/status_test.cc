@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 
+#include "agent/instances/not_captured.h"
 #include "agent/kube/cluster.h"
 #include "tests/cluster/control_plane.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace json = boost::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -35,6 +37,7 @@ class Agent {
     return view_;
   }
   [[nodiscard]] bool is_synced() const { return view() && view()->is_synced(); }
+  void announce(Event event) { cluster_.announce(std::move(event)); }
 
  private:
   static Cluster::Settings settings(const ControlPlane& control_plane, const TestNamespace& home,
@@ -272,6 +275,35 @@ TEST_F(PolicyStatus, IsWrittenWhereOnlyAnOlderVersionIsServed) {
   }
   serve_v1(true);
   EXPECT_TRUE(run_until_reason("web", "Rejected"));
+}
+
+class PodsThatCannotBeCaptured : public PolicyStatus {};
+
+// From a pod with a mistake, as the API server has it, to what kubectl shows of it.
+TEST_F(PodsThatCannotBeCaptured, HaveAnEventThatSaysWhy) {
+  control_plane_.patch(home_.path(""), R"({"metadata":{"labels":{"fairlead.dev/mode":"enabled"}}})");
+  ASSERT_TRUE(
+      control_plane_.run_until([&] { return control_plane_.answers(home_.path("/serviceaccounts/default")); }, kLimit));
+  apply(
+      "{apiVersion: v1, kind: Pod, metadata: {name: mistaken, annotations: {fairlead.dev/exclude-ports: http}}, "
+      "spec: {nodeName: one, automountServiceAccountToken: false, containers: [{name: app, image: none}]}}");
+  Agent agent(control_plane_, home_, "one");
+  std::vector<Instance> instances;
+  ASSERT_TRUE(control_plane_.run_until(
+      [&] {
+        if (agent.is_synced()) instances = find_pod_instances(agent.view()->pods, {});
+        return !instances.empty();
+      },
+      kLimit));
+  NotCaptured not_captured("one");
+  not_captured.find(instances, base::TimePoint(), base::wall_now());
+  for (Event& event : not_captured.find(instances, base::TimePoint() + NotCaptured::kPatience, base::wall_now())) {
+    agent.announce(std::move(event));
+  }
+  ASSERT_TRUE(run_until_events("mistaken", 1));
+  EXPECT_THAT(
+      ControlPlane::script("kubectl describe pod mistaken -n " + home_.name()),
+      AllOf(HasSubstr("Warning  NotCaptured"), HasSubstr("fairlead.dev/exclude-ports has \"http\"; write ports")));
 }
 
 }  // namespace

@@ -58,6 +58,24 @@ TEST(OptIn, TakesThePodsWordAboutOtherMeshesBeforeItsNamespaces) {
   EXPECT_TRUE(decide_opt_in(pod).is_captured());
 }
 
+// Whoever made a mistake is told; the others know what they wrote.
+TEST(OptIn, TellsMistakesFromWhatSomebodyHasChosen) {
+  PodFacts pod = captured();
+  EXPECT_FALSE(decide_opt_in(pod).is_mistake);
+  EXPECT_FALSE(decide_opt_in({}).is_mistake);
+  pod.labels = kDisabled;
+  EXPECT_FALSE(decide_opt_in(pod).is_mistake);
+  pod.labels = {{"fairlead.dev/mode", "on"}};
+  EXPECT_TRUE(decide_opt_in(pod).is_mistake);
+  pod = captured();
+  pod.annotations = {{"fairlead.dev/exclude-ports", "http"}};
+  EXPECT_TRUE(decide_opt_in(pod).is_mistake);
+  pod.annotations = {{"fairlead.dev/exclude-cidrs", "10.0.0.0/40"}};
+  EXPECT_TRUE(decide_opt_in(pod).is_mistake);
+  pod.has_host_network = true;
+  EXPECT_FALSE(decide_opt_in(pod).is_mistake) << "it would not be captured with better ones";
+}
+
 TEST(OptIn, ReadsWhatIsExcluded) {
   PodFacts pod = captured();
   pod.annotations = {{"fairlead.dev/exclude-ports", "3306, 9000-9100"},
