@@ -157,6 +157,47 @@ class Pods(shop.Shop):
         self.assertEqual(self.run_to_end(pod("go", pod_spec(container(image=shop.GREETER, command=command))))[0].strip(),
                          CAPTURED)
 
+    def test_grpc_goes_through_as_it_is(self):
+        """Clients and server of grpc-go's own test: on a port that says it is gRPC, which passes, and on one that does
+        not say what it is, where the proxy has to look and a policy for HTTP does not apply."""
+        shop.script("image", "localhost/grpc-server:test", f"{shop.CACHE}/bin/grpc-server:/grpc-server")
+        shop.script("image", "--libraries", "--entrypoint", "/bin/bash", "localhost/grpc-client:test", "/bin/bash",
+                    "/bin/sleep", f"{shop.CACHE}/bin/grpc-client:/grpc-client")
+        server = container(image="localhost/grpc-server:test", command=["/grpc-server", "--port", "10000"],
+                           readinessProbe={"tcpSocket": {"port": 10000}, "periodSeconds": 1})
+        labels = {"app": "grpc"}
+        self.addCleanup(kubectl, "-n", SHOP, "delete", "pod/grpc", "pod/grpc-client", "service/grpc",
+                        "virtualservice/grpc", "--wait=false")
+        shop.apply(pod("grpc", pod_spec(server), labels=labels),
+                   pod("grpc-client", pod_spec(container(image="localhost/grpc-client:test"))),
+                   shop.service("grpc", labels, [{"name": "grpc", "port": 10000},
+                                                 {"name": "calls", "port": 10001, "targetPort": 10000}]),
+                   shop.virtual_service("grpc", ["grpc"], [{"timeout": "1ms", "route": [{"destination": {
+                       "host": "grpc"}}]}]))
+        kubectl("-n", SHOP, "wait", "--for=condition=Ready", "--timeout=60s", "pod/grpc", "pod/grpc-client")
+        cases = ["empty_unary", "large_unary", "client_streaming", "server_streaming", "ping_pong", "empty_stream",
+                 "timeout_on_sleeping_server", "cancel_after_begin", "cancel_after_first_response", "custom_metadata",
+                 "status_code_and_message", "special_status_message", "unimplemented_method", "rpc_soak"]
+
+        def passed(port, *cases):
+            said = shop.execute("grpc-client", *bash(
+                f"for case in {' '.join(cases)}; do /grpc-client -server_host grpc -server_port {port} "
+                '-test_case "$case" 2>&1 && echo "passed $case"; done; true'))
+            self.assertEqual(re.findall(r"^passed (\S+)$", said, re.M), list(cases), said)
+            return True
+
+        def tunnels():
+            return sum(int(row.split()[-1]) for row in shop.metrics().splitlines()
+                       if row.startswith('istio_tcp_connections_opened_total{reporter="source"')
+                       and 'source_workload="grpc-client"' in row and 'destination_service="grpc.shop.' in row)
+        passed(10000, *cases)
+        self.assertEqual(tunnels(), 0)
+        wait_for("first call", lambda: passed(10001, "empty_unary") and tunnels())
+        before = tunnels()
+        passed(10001, *cases)
+        # timeout_on_sleeping_server gives up after a millisecond, connected or not.
+        self.assertGreaterEqual(tunnels() - before, len(cases) - 1)
+
     def test_a_python_client_is_captured(self):
         python = os.path.realpath("/usr/bin/python3")
         version = os.path.basename(python)
