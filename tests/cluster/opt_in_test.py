@@ -1,7 +1,11 @@
 #!/usr/bin/python3
 """Who is captured, and who is not.
-usage: opt_in_test.py FOLDER     with the three programs; in the environment: FAIRLEAD_CLUSTER_STATE of a running cluster"""
-import json
+usage: opt_in_test.py FOLDER     with the three programs; in the environment: FAIRLEAD_CLUSTER_STATE of a running cluster,
+and FAIRLEAD_ROUNDS, how often what a namespace that has not opted in pays is measured (1)"""
+import os
+import statistics
+import sys
+import unittest
 
 import shop
 from shop import CAPTURED, PASSED, SHOP, container, kubectl, pod, pod_spec, wait_for
@@ -103,21 +107,90 @@ class OptIn(shop.Shop):
                 kubectl("-n", SHOP, "annotate", "pod", self.client, f"fairlead.dev/{name}-")
                 answered(CAPTURED)
 
-    def test_a_namespace_that_has_not_opted_in_has_nothing_of_fairlead(self):
-        kubectl("create", "namespace", "other")
-        self.addCleanup(kubectl, "delete", "namespace", "other", "--wait=false")
-        shop.apply(pod("client", pod_spec(), namespace="other"))
-        kubectl("-n", "other", "wait", "--for=condition=Ready", "--timeout=60s", "pod/client")
-        uid = json.loads(kubectl("-n", "other", "get", "pod", "client", "-o", "json"))["metadata"]["uid"]
 
-        def programs(of):
-            return set(shop.run("bpftool", "cgroup", "show", shop.pod_cgroup(of), "effective").split())
-        ours = programs(shop.get("pod", self.client)["metadata"]["uid"])
-        hooks = {"connect4", "connect6", "caller_events"}
-        self.assertLessEqual(hooks, ours)
-        self.assertEqual(programs(uid) & hooks, set())
-        sockets = kubectl("-n", "other", "exec", "client", "--", *shop.bash('echo "$(</proc/net/tcp)$(</proc/net/tcp6)"'))
-        self.assertNotRegex(sockets, shop.LISTENER)
+class NotOptedIn(unittest.TestCase):
+    """A namespace that has not opted in is as if there were no Fairlead: nothing of it runs when its pods connect. How
+    long that takes is measured as well, and shown: on a quiet machine, and in several rounds, it means something."""
+    NAMESPACE = "other"
+    MEASURE = """
+import socket, statistics, sys, time
+address = (sys.argv[1], 3000)
+request = b"GET / HTTP/1.1\\r\\nHost: greeter\\r\\n\\r\\n"
+connects = []
+for _ in range(600):
+    with socket.socket() as each:
+        began = time.perf_counter_ns()
+        each.connect(address)
+        connects.append(time.perf_counter_ns() - began)
+with socket.create_connection(address) as one:
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    began = time.perf_counter_ns()
+    for _ in range(1500):
+        one.sendall(request)
+        one.recv(65536)
+    took = time.perf_counter_ns() - began
+print(statistics.median(connects), 1500 * 1e9 / took)
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        shop.build_images()
+        image, cls.python = shop.python_image()
+        kubectl("create", "namespace", cls.NAMESPACE)
+        cls.addClassCleanup(kubectl, "delete", "namespace", cls.NAMESPACE, "--wait")
+        labels = {"app": "greeter"}
+        shop.apply(pod("greeter", pod_spec(container(image=shop.GREETER, command=None)), labels, namespace=cls.NAMESPACE),
+                   pod("client", pod_spec(container(image=image, command=[cls.python, "-c", "import time; time.sleep(1e9)"])),
+                       namespace=cls.NAMESPACE),
+                   shop.service("greeter", labels, [{"name": "http", "port": 3000, "targetPort": 8080}], cls.NAMESPACE))
+        cls.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/greeter", "pod/client")
+        cls.address = cls.kubectl("get", "service", "greeter", "-o", "jsonpath={.spec.clusterIP}")
+        cls.client = cls.kubectl("get", "pod", "client", "-o", "jsonpath={.metadata.uid}")
+
+    @classmethod
+    def kubectl(cls, *arguments):
+        return kubectl("-n", cls.NAMESPACE, *arguments)
+
+    def python_says(self, *arguments):
+        return self.kubectl("exec", "client", "--", self.python, "-c", *arguments)
+
+    def measure(self):
+        """Microseconds of a connect(), requests a second on one connection: the best of a few rounds."""
+        rounds = [[float(each) for each in self.python_says(self.MEASURE, self.address).split()]
+                  for _ in range(5)]
+        return min(each[0] for each in rounds) / 1000, max(each[1] for each in rounds)
+
+    def assert_untouched(self):
+        self.assertEqual(shop.hooks(self.client), set())
+        for table in ("tcp", "tcp6"):
+            self.assertNotRegex(self.python_says(f"print(open('/proc/net/{table}').read())"), shop.LISTENER)
+
+    def in_turn(self):
+        """Without Fairlead, with it, opted in, opted out again: what was measured of each."""
+        self.assert_untouched()
+        yield "without", self.measure()
+        shop.install()
+        try:
+            self.assert_untouched()
+            yield "installed", self.measure()
+            label("namespace", self.NAMESPACE, "fairlead.dev/mode=enabled")
+            wait_for("capture", lambda: shop.hooks(self.client))
+            yield "opted in", self.measure()
+            label("namespace", self.NAMESPACE, "fairlead.dev/mode-")
+            wait_for("end of the capture", lambda: not shop.hooks(self.client))
+            self.assert_untouched()
+            yield "opted out", self.measure()
+        finally:
+            shop.uninstall()
+
+    def test_nothing_changes_for_it_by_an_installation_nor_by_having_been_opted_in(self):
+        rounds = [dict(self.in_turn()) for _ in range(int(os.environ.get("FAIRLEAD_ROUNDS", "1")))]
+        for name in rounds[0]:
+            latency, rate = (statistics.median(each[name][which] for each in rounds) for which in (0, 1))
+            slower, faster = (statistics.median(each[name][which] / each["without"][which] for each in rounds)
+                              for which in (0, 1))
+            print(f"{name:9}  connect {latency:5.1f} us ({slower:.2f})  {rate:6.0f} requests/s ({faster:.2f})",
+                  file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -199,15 +199,11 @@ class Pods(shop.Shop):
         self.assertGreaterEqual(tunnels() - before, len(cases) - 1)
 
     def test_a_python_client_is_captured(self):
-        python = os.path.realpath("/usr/bin/python3")
-        version = os.path.basename(python)
-        shop.script("image", "--libraries", "--entrypoint", python, "localhost/python:test", python,
-                    f"/usr/lib/{version}:/usr/lib/{version}")
+        image, python = shop.python_image()
         text = ("import urllib.request, urllib.error\n"
                 "try:\n    print(urllib.request.urlopen('%s/marked').status)\n"
                 "except urllib.error.HTTPError as error:\n    print(error.code)\n" % URL)
-        written = self.run_to_end(pod("python", pod_spec(container(image="localhost/python:test",
-                                                                   command=[python, "-c", text]))))
+        written = self.run_to_end(pod("python", pod_spec(container(image=image, command=[python, "-c", text]))))
         self.assertEqual(written[0].strip(), CAPTURED)
 
     def test_a_jvm_client_is_captured(self):

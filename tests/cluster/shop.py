@@ -221,6 +221,21 @@ def pod_cgroup(uid):
     raise AssertionError(f"no cgroup of pod {uid}")
 
 
+def hooks(uid):
+    """Fairlead's programs that a connect() of this pod runs."""
+    ours = {"connect4", "connect6", "caller_events"}
+    return ours & set(run("bpftool", "cgroup", "show", pod_cgroup(uid), "effective").split())
+
+
+def python_image():
+    """The name of an image with the machine's Python, and its program."""
+    python = os.path.realpath("/usr/bin/python3")
+    version = os.path.basename(python)
+    script("image", "--libraries", "--entrypoint", python, "localhost/python:test", python,
+           f"/usr/lib/{version}:/usr/lib/{version}")
+    return "localhost/python:test", python
+
+
 class Session:
     """A shell in a pod that sends one request after the other on one connection of its own."""
     SCRIPT = r"""
