@@ -370,7 +370,7 @@ void write(pb::Settings& to, const config::ProxySettings& from) {
   to.set_max_response_head_bytes(from.max_response_head_bytes);
   to.set_max_headers(from.max_headers);
   to.set_retry_buffer_bytes(from.retry_buffer_bytes);
-  to.set_pod_retry_buffer_bytes(from.pod_retry_buffer_bytes);
+  to.set_pod_buffer_bytes(from.pod_buffer_bytes);
   to.set_stream_buffer_bytes(from.stream_buffer_bytes);
   to.set_downstream_idle_timeout_ms(count(from.downstream_idle_timeout));
   to.set_request_headers_timeout_ms(count(from.request_headers_timeout));
@@ -391,7 +391,7 @@ config::ProxySettings read(const pb::Settings& from) {
   to.max_response_head_bytes = from.max_response_head_bytes();
   to.max_headers = from.max_headers();
   to.retry_buffer_bytes = from.retry_buffer_bytes();
-  to.pod_retry_buffer_bytes = from.pod_retry_buffer_bytes();
+  to.pod_buffer_bytes = from.pod_buffer_bytes();
   to.stream_buffer_bytes = from.stream_buffer_bytes();
   to.downstream_idle_timeout = milliseconds(from.downstream_idle_timeout_ms());
   to.request_headers_timeout = milliseconds(from.request_headers_timeout_ms());

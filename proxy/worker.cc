@@ -68,6 +68,7 @@ void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
     snapshots_.push_back(std::make_unique<PinnedSnapshot>(snapshot));
     current_ = snapshots_.back().get();
     context_->counts_tcp = settings().counts_tcp;
+    context_->pod_buffer_bytes = settings().pod_buffer_bytes;
     if (previous != nullptr) {
       demand_lost_services(*previous->snapshot);
       ++previous->requests;  // unpin() drops it if nobody else has it

@@ -11,23 +11,20 @@ void close_with_reset(base::UniqueFd socket) {
   ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-void StreamSocket::open(base::UniqueFd fd, BufferPool& buffers) {
+void StreamSocket::open(base::UniqueFd fd, BufferPool& buffers, ByteAccount& account) {
   fd_ = std::move(fd);
-  buffers_ = &buffers;
-  queue_.reset();
-  queue_offset_ = 0;
+  queue_.open(buffers, account);
   sent_bytes_ = 0;
   shuts_down_when_flushed_ = false;
 }
 
 void StreamSocket::close() {
   fd_.reset();
-  queue_.reset();
-  queue_offset_ = 0;
+  queue_.clear();
 }
 
 IoStatus StreamSocket::send(std::span<iovec> parts) {
-  if (queue_) {
+  if (!queue_.is_empty()) {
     keep(parts, 0);
     return IoStatus::blocked;
   }
@@ -42,7 +39,7 @@ IoStatus StreamSocket::send(std::span<iovec> parts) {
   }
   sent_bytes_ += static_cast<std::uint64_t>(sent);
   keep(parts, static_cast<std::size_t>(sent));
-  return queue_ ? IoStatus::blocked : IoStatus::done;
+  return queue_.is_empty() ? IoStatus::done : IoStatus::blocked;
 }
 
 void StreamSocket::keep(std::span<const iovec> parts, std::size_t skip) {
@@ -51,29 +48,20 @@ void StreamSocket::keep(std::span<const iovec> parts, std::size_t skip) {
       skip -= part.iov_len;
       continue;
     }
-    if (!queue_) queue_ = buffers_->take();
-    if (queue_offset_ > queue_->size() / 2) {  // the front has gone out: do not grow without bound
-      queue_->erase(0, queue_offset_);
-      queue_offset_ = 0;
-    }
-    queue_->append(static_cast<const char*>(part.iov_base) + skip, part.iov_len - skip);
+    queue_.append(static_cast<const char*>(part.iov_base) + skip, part.iov_len - skip);
     skip = 0;
   }
 }
 
 IoStatus StreamSocket::flush() {
-  while (queue_) {
-    const ssize_t sent =
-        ::send(fd_.get(), queue_->data() + queue_offset_, queue_->size() - queue_offset_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (!queue_.is_empty()) {
+    const ssize_t sent = ::send(fd_.get(), queue_.data(), queue_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN ? IoStatus::blocked : IoStatus::failed;
     }
     sent_bytes_ += static_cast<std::uint64_t>(sent);
-    queue_offset_ += static_cast<std::size_t>(sent);
-    if (queue_offset_ < queue_->size()) continue;
-    queue_.reset();
-    queue_offset_ = 0;
+    queue_.drop_front(static_cast<std::size_t>(sent));
   }
   if (shuts_down_when_flushed_) ::shutdown(fd_.get(), SHUT_WR);
   shuts_down_when_flushed_ = false;
@@ -88,10 +76,10 @@ ssize_t StreamSocket::receive(char* into, std::size_t size) {
 }
 
 void StreamSocket::shutdown_send() {
-  if (queue_) {
-    shuts_down_when_flushed_ = true;
-  } else {
+  if (queue_.is_empty()) {
     ::shutdown(fd_.get(), SHUT_WR);
+  } else {
+    shuts_down_when_flushed_ = true;
   }
 }
 

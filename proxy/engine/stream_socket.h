@@ -6,7 +6,7 @@
 #include <span>
 
 #include "base/unique_fd.h"
-#include "proxy/engine/buffer_pool.h"
+#include "proxy/engine/kept_bytes.h"
 
 namespace proxy::engine {
 
@@ -19,7 +19,8 @@ void close_with_reset(base::UniqueFd socket);
 // handed to send() is never lost short of a failure.
 class StreamSocket {
  public:
-  void open(base::UniqueFd fd, BufferPool& buffers);
+  // What the kernel does not take is kept in one of `buffers` and on `account`.
+  void open(base::UniqueFd fd, BufferPool& buffers, ByteAccount& account);
   void close();  // the kernel drops it from epoll
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
@@ -29,7 +30,7 @@ class StreamSocket {
   IoStatus send(std::span<iovec> parts);
   // After EPOLLOUT.
   IoStatus flush();
-  [[nodiscard]] std::size_t queued_bytes() const { return queue_ ? queue_->size() - queue_offset_ : 0; }
+  [[nodiscard]] std::size_t queued_bytes() const { return queue_.size(); }
   // True until a byte reached the kernel: nothing can have reached the peer.
   [[nodiscard]] bool has_sent_nothing() const { return sent_bytes_ == 0; }
   [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
@@ -42,9 +43,7 @@ class StreamSocket {
   void keep(std::span<const iovec> parts, std::size_t skip);
 
   base::UniqueFd fd_;
-  BufferPool* buffers_ = nullptr;
-  Buffer queue_;
-  std::size_t queue_offset_ = 0;
+  KeptBytes queue_;
   std::uint64_t sent_bytes_ = 0;
   bool shuts_down_when_flushed_ = false;
 };

@@ -20,7 +20,10 @@ telemetry::EjectionCause cause(policy::EjectionReason reason) {
 }  // namespace
 
 Source::Source(WorkerContext& context, upstream::SharedPods& shared, config::Pod pod)
-    : context_(context), shared_(shared.find_or_make(pod.id)), pod_(std::move(pod)) {
+    : context_(context),
+      shared_(shared.find_or_make(pod.id)),
+      buffered_(shared_->buffered_bytes, context.pod_buffer_bytes),
+      pod_(std::move(pod)) {
   if (!pod_.has_own_network) return;
   sockets_ = std::make_unique<upstream::PodSockets>(context_.demands, pod_.id, context_.worker);
   sockets_->demand_again();
@@ -45,16 +48,6 @@ void Source::remove_connection() {
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
-bool Source::try_add_retry_bytes(std::uint64_t bytes, std::uint64_t most) {
-  if (shared_->retry_buffered_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most) return true;
-  remove_retry_bytes(bytes);
-  return false;
-}
-
-void Source::remove_retry_bytes(std::uint64_t bytes) {
-  shared_->retry_buffered_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-}
-
 upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& snapshot, std::uint32_t index) {
   if (indexed_generation_ != snapshot->config->generation) {
     by_index_.clear();
@@ -66,8 +59,8 @@ upstream::WorkerBackend& Source::backend(const std::shared_ptr<const Snapshot>& 
   const config::Backend& wanted = snapshot->config->backends[index];
   std::unique_ptr<upstream::WorkerBackend>& backend = backends_[wanted.name];
   if (!backend) {
-    backend =
-        std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(wanted.name), pod_.id, sockets_.get());
+    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(wanted.name), pod_.id, buffered_,
+                                                        sockets_.get());
   }
   // A request that still holds an older generation uses the newer pools.
   if (backend->generation() < snapshot->config->generation) {
@@ -86,13 +79,19 @@ upstream::WorkerBackend& Source::direct(const char* kind, const base::SocketAddr
     auto made = std::make_shared<config::Backend>();
     made->name = "PassthroughCluster";
     made->endpoints.push_back({.address = address, .weight = 1, .identity = {}});
-    backend = std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(key), pod_.id, sockets_.get());
+    backend =
+        std::make_unique<upstream::WorkerBackend>(context_, shared_->backend(key), pod_.id, buffered_, sockets_.get());
     backend->refresh(made, *made, 0, 1, context_.loop->now());
   }
   return *backend;
 }
 
 void Source::keep_house(base::TimePoint now) {
+  const std::uint64_t buffered = buffered_.kept_here();
+  if (buffered != shown_buffered_) {
+    context_.telemetry.on_buffered(pod_.id, static_cast<std::int64_t>(buffered - shown_buffered_));
+    shown_buffered_ = buffered;
+  }
   if (sockets_) {
     sockets_->v4.keep_house();
     sockets_->v6.keep_house();

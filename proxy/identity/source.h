@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/model/node_config.h"
+#include "proxy/engine/byte_account.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/shared_pod.h"
 #include "proxy/upstream/worker_backend.h"
@@ -60,15 +61,16 @@ class Source {
   void remove_connection();
   [[nodiscard]] bool has_connections() const { return connections_ != 0; }  // on this worker
 
-  // Bytes of bodies that are kept in case of a retry: the pod's budget counts for the node.
-  bool try_add_retry_bytes(std::uint64_t bytes, std::uint64_t most);
-  void remove_retry_bytes(std::uint64_t bytes);
+  // What is kept for the pod; the limit counts for the node.
+  [[nodiscard]] engine::ByteAccount& buffered() { return buffered_; }
 
  private:
   upstream::WorkerBackend& direct(const char* kind, const base::SocketAddress& address);
 
   WorkerContext& context_;
   std::shared_ptr<upstream::SharedPod> shared_;
+  engine::ByteAccount buffered_;
+  std::uint64_t shown_buffered_ = 0;  // in the metrics
   config::Pod pod_;
   std::uint32_t connections_ = 0;
   std::unique_ptr<upstream::PodSockets> sockets_;  // before backends_: their connections may wait there

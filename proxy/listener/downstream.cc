@@ -46,7 +46,8 @@ Downstream::Downstream(Worker& worker)
 void Downstream::open(Accepted accepted) {
   accepted_ = std::move(accepted);
   const int fd = accepted_.socket.get();
-  socket_.open(std::move(accepted_.socket), worker_.context().buffers);
+  socket_.open(std::move(accepted_.socket), worker_.context().buffers, source().buffered());
+  kept_.open(worker_.context().buffers, source().buffered());
   state_ = State::waiting;
   close_after_flush_ = CloseMode::keep;
   is_readable_ = has_ended_ = is_processing_ = is_draining_ = has_partial_head_ = has_served_ = is_broken_ = is_late_ =
@@ -83,7 +84,8 @@ void Downstream::on_io(std::uint32_t events) {
         }
         break;
       case engine::IoStatus::blocked:
-        if (request_ != nullptr && socket_.queued_bytes() < worker_.settings().stream_buffer_bytes / 2) {
+        if (request_ != nullptr &&
+            socket_.queued_bytes() < source().buffered().share_of(worker_.settings().stream_buffer_bytes) / 2) {
           request_->on_downstream_writable();
         }
         break;
@@ -112,23 +114,24 @@ void Downstream::send(std::span<iovec> parts) {
 }
 
 void Downstream::resume_reading() {
-  if (state_ == State::open && (is_readable_ || kept_)) worker_.loop().defer(*this);
+  if (state_ == State::open && (is_readable_ || !kept_.is_empty())) worker_.loop().defer(*this);
 }
 
 void Downstream::take_arrived() {
-  if (is_processing_ || kept_) return;
+  if (is_processing_ || !kept_.is_empty()) return;
   is_processing_ = true;
   is_readable_ = true;  // its event may be in this batch, behind the one being handled
   char* const scratch = worker_.loop().scratch();
   std::size_t size = 0;
   if (read_more(scratch, size)) {
     const std::size_t used = consume(scratch, size);
-    if (used < size && state_ == State::open) {
-      kept_ = worker_.context().buffers.take();
-      kept_->assign(scratch + used, size - used);
-    }
+    keep(scratch + used, size - used);
   }
   is_processing_ = false;
+}
+
+void Downstream::keep(const char* bytes, std::size_t size) {
+  if (state_ == State::open) kept_.assign(bytes, size);
 }
 
 bool Downstream::wants_bytes() const {
@@ -145,26 +148,15 @@ void Downstream::process() {
   std::size_t moved = 0;
   while (!is_broken_ && wants_bytes() && has_share(moved)) {
     char* const scratch = worker_.loop().scratch();
-    std::size_t size = 0;
-    if (kept_) {
-      size = kept_->size();
-      std::memcpy(scratch, kept_->data(), size);
-      kept_.reset();
-    }
+    std::size_t size = kept_.move_to(scratch);
     const bool needs_more = size == 0 || has_partial_head_;
     if (needs_more && !read_more(scratch, size)) {
-      if (size != 0 && state_ == State::open) {
-        kept_ = worker_.context().buffers.take();
-        kept_->assign(scratch, size);
-      }
+      keep(scratch, size);
       break;
     }
     const std::size_t used = consume(scratch, size);
     moved += used;
-    if (used < size && state_ == State::open) {
-      kept_ = worker_.context().buffers.take();
-      kept_->assign(scratch + used, size - used);
-    }
+    keep(scratch + used, size - used);
   }
   is_processing_ = false;
   // The caller went away while its request is being worked on; a half-closed connection counts as gone, as in Envoy.
@@ -182,7 +174,8 @@ bool Downstream::has_share(std::size_t bytes_so_far) {
 // False: nothing came (and the end was handled, if that was it).
 bool Downstream::read_more(char* scratch, std::size_t& size) {
   if (!is_readable_) return false;
-  const std::size_t room = std::min(engine::EventLoop::kReadBytes, engine::EventLoop::kScratchBytes - size);
+  const std::size_t room =
+      std::min(source().buffered().share_of(engine::EventLoop::kReadBytes), engine::EventLoop::kScratchBytes - size);
   const ssize_t count = socket_.receive(scratch + size, room);
   if (count > 0) {
     // A short read means drained; but a FIN may share the edge with the data.
@@ -249,11 +242,19 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
   const config::ProxySettings& settings = worker_.settings();
 
   const http1::HeadLimits limits{.max_bytes = settings.max_request_head_bytes, .max_headers = settings.max_headers};
-  if (!partial_head_.has_news(bytes, limits)) return blank;
+  const bool has_news = partial_head_.has_news(bytes, limits);
+  const bool has_room = source().buffered().has_room(bytes.size());
+  if (!has_news && has_room) return blank;
 
   Request& request = worker_.take_request();
-  const http1::ParseResult parsed = http1::parse_request_head(bytes, limits, request.head());
+  http1::ParseResult parsed{http1::ParseStatus::incomplete};
+  if (has_news) parsed = http1::parse_request_head(bytes, limits, request.head());
   if (parsed.status == http1::ParseStatus::incomplete) {
+    if (!has_room) {
+      end_of_head(request);
+      request.refuse(*this);
+      return size;
+    }
     worker_.recycle(request);
     if (!has_partial_head_)
       worker_.loop().timers().arm(timer_, worker_.loop().now() + settings.request_headers_timeout);
@@ -305,7 +306,7 @@ void Downstream::on_request_over(CloseMode close) {
     return;
   }
   arm_idle_timer();
-  if (is_readable_ || kept_ || has_ended_) worker_.loop().defer(*this);
+  if (is_readable_ || !kept_.is_empty() || has_ended_) worker_.loop().defer(*this);
 }
 
 void Downstream::begin_close(CloseMode mode) {
@@ -313,7 +314,7 @@ void Downstream::begin_close(CloseMode mode) {
     close();
     return;
   }
-  kept_.reset();
+  kept_.clear();
   if (socket_.queued_bytes() != 0) {
     close_after_flush_ = mode;
     state_ = State::flushing;
@@ -379,7 +380,7 @@ void Downstream::close() {
   }
   state_ = State::closed;
   timer_.cancel();
-  kept_.reset();
+  kept_.clear();
   socket_.close();
   unlink();
   worker_.on_closed(*this);

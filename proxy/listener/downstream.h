@@ -70,6 +70,8 @@ class Downstream final
   void process();
   void discard();
   bool read_more(char* scratch, std::size_t& size);
+  // What nobody has used yet, for when somebody wants it.
+  void keep(const char* bytes, std::size_t size);
   // False when this turn's share is used up; the next turn goes on.
   bool has_share(std::size_t bytes_so_far);
   // Uses as much of data[0, size) as it can and returns how much.
@@ -86,7 +88,7 @@ class Downstream final
   Worker& worker_;
   Accepted accepted_;
   engine::StreamSocket socket_;
-  engine::Buffer kept_;  // a partial head, or pipelined requests
+  engine::KeptBytes kept_;  // a partial head, or pipelined requests
   Request* request_ = nullptr;
   http1::PartialHead partial_head_;
   http1::BodyDecoder body_;

@@ -65,7 +65,8 @@ void Request::on_connection_ready(upstream::Connection& connection) {
   is_active_ = true;
   attempt_started_ = now();
   if (stage_ == Stage::tunnel) {
-    send_body(std::exchange(kept_body_, {}), false);
+    send_body(kept_body_, false);
+    forget_kept_body();
     if (downstream_ended_ && connection_ != nullptr) connection_->shutdown_send();
     downstream_->resume_reading();
     return;
@@ -109,7 +110,7 @@ void Request::send_request() {
     on_send_failed();
     return;
   }
-  count_kept_body();
+  if (may_retry_) count_kept_body();
   if (!may_retry_) forget_kept_body();
   if (is_complete_ && per_try) worker_.loop().timers().arm(per_try_timer_, sent_at + *per_try);
   if (!is_complete_) downstream_->resume_reading();

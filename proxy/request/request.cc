@@ -66,10 +66,23 @@ void Request::begin(Downstream& downstream, std::string_view bytes, std::string_
   request_wire_bytes_ = bytes.size() + payload.size();
   is_beginning_ = true;
   answers_head_ = head_.body == BodyKind::chunked || (head_.body == BodyKind::length && head_.content_length != 0);
+  if (!count_head()) {
+    reply_overloaded();
+    return;
+  }
   if (!validate() || !choose_route()) return;
   kept_body_.assign(payload);
   inject_fault();
   is_beginning_ = answers_head_ = false;
+  if (stage_ != Stage::done && connection_ == nullptr) count_kept_body();
+}
+
+bool Request::count_head() {
+  const std::size_t size = head_bytes_.size();
+  if (size <= kOrdinaryHeadBytes) return true;
+  if (!source_->buffered().try_add(size)) return false;
+  counted_head_ = size;
+  return true;
 }
 
 bool Request::validate() {
@@ -230,9 +243,9 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
     return;
   }
   kept_body_.append(payload);
+  count_kept_body();
   if (!is_routed) return;
   const config::ProxySettings& settings = worker_.settings();
-  count_kept_body();
   if (may_retry_ && kept_body_.size() > settings.retry_buffer_bytes) {
     may_retry_ = false;
     if (stage_ == Stage::backoff) {
@@ -245,8 +258,9 @@ void Request::on_body(std::string_view payload, std::uint64_t wire_bytes, bool i
 
 bool Request::wants_body() const {
   const config::ProxySettings& settings = worker_.settings();
-  if (connection_ != nullptr) return connection_->queued_bytes() < settings.stream_buffer_bytes;
-  return kept_body_.size() < (may_retry_ ? settings.retry_buffer_bytes + 1 : settings.stream_buffer_bytes);
+  const std::size_t most = source_->buffered().share_of(settings.stream_buffer_bytes);
+  if (connection_ != nullptr) return connection_->queued_bytes() < most;
+  return kept_body_.size() < (may_retry_ ? settings.retry_buffer_bytes + 1 : most);
 }
 
 void Request::keep_for_retry(std::string_view payload) {
@@ -261,18 +275,16 @@ void Request::keep_for_retry(std::string_view payload) {
 }
 
 void Request::count_kept_body() {
-  if (!may_retry_ || kept_body_.size() == counted_body_) return;
+  if (kept_body_.size() <= counted_body_) return;
   const std::uint64_t more = kept_body_.size() - counted_body_;
-  if (source_->try_add_retry_bytes(more, worker_.settings().pod_retry_buffer_bytes)) {
-    counted_body_ += more;
-  } else {
-    may_retry_ = false;
-  }
+  may_retry_ = may_retry_ && source_->buffered().has_room(more);
+  source_->buffered().add(more);
+  counted_body_ += more;
 }
 
 void Request::forget_kept_body() {
   kept_body_.clear();
-  if (counted_body_ != 0) source_->remove_retry_bytes(std::exchange(counted_body_, 0));
+  if (counted_body_ != 0) source_->buffered().remove(std::exchange(counted_body_, 0));
 }
 
 void Request::give_up_retries() {
@@ -354,7 +366,8 @@ void Request::finish(CloseMode close) {
   per_try_timer_.cancel();
   wait_timer_.cancel();
   retry_permit_.release();
-  if (counted_body_ != 0) source_->remove_retry_bytes(std::exchange(counted_body_, 0));
+  if (counted_body_ != 0) source_->buffered().remove(std::exchange(counted_body_, 0));
+  if (counted_head_ != 0) source_->buffered().remove(std::exchange(counted_head_, 0));
   worker_.loop().defer_to_end_of_turn(*this);
   downstream_->on_request_over(close);
 }
@@ -384,12 +397,13 @@ void Request::run_deferred(When) {
   head_.first_of.fill(0);
   head_.header_count = 0;
   head_bytes_.clear();
+  if (head_bytes_.capacity() > kMaxHeadCapacity) head_bytes_.shrink_to_fit();
   target_ = {};
   authority_ = {};
   request_id_.clear();
   late_reply_.reset();
   kept_body_.clear();
-  if (kept_body_.capacity() > kMaxKeptCapacity) kept_body_.shrink_to_fit();  // one large upload is not the rule
+  if (kept_body_.capacity() > kMaxKeptCapacity) kept_body_.shrink_to_fit();
   details_.clear();
   upstream_failure_.clear();
   upstream_local_ = {};

@@ -50,6 +50,8 @@ class Request final : public upstream::User, public engine::Deferred {
   // Malformed before there was a request: answers and closes.
   void reject(Downstream& downstream, std::uint16_t status, std::string_view details);
   void reject_body(http1::BodyError error);
+  // Part of a head has come, and its pod has used up what may be kept for it: answers and closes.
+  void refuse(Downstream& downstream);
   // The caller went away in the middle of a head: there is nothing to answer, only to record.
   void abandon(Downstream& downstream);
   // Bytes that are not HTTP, to where they were going.
@@ -104,7 +106,11 @@ class Request final : public upstream::User, public engine::Deferred {
   void on_send_failed();
   void send_body(std::string_view payload, bool is_last);
   void keep_for_retry(std::string_view payload);
-  // Counts what is kept in the pod's budget; over it, this request will not be tried again.
+  void begin_without_head(Downstream& downstream);
+  void reply_overloaded();
+  // On the pod's account: what is kept of the head, if that is not of ordinary size, and of the body. False: no room.
+  bool count_head();
+  // No room: this request will not be tried again.
   void count_kept_body();
   void forget_kept_body();
   void give_up_retries();
@@ -154,6 +160,9 @@ class Request final : public upstream::User, public engine::Deferred {
   [[nodiscard]] base::TimePoint now() const;
   [[nodiscard]] std::string_view bytes() const { return head_bytes_; }
 
+  static constexpr std::size_t kOrdinaryHeadBytes = 4096;
+  // What an idle request may hold: a large head, a large upload is not the rule.
+  static constexpr std::size_t kMaxHeadCapacity = 8 * 1024;
   static constexpr std::size_t kMaxKeptCapacity = 64 * 1024;
   static constexpr std::chrono::milliseconds kRestOfRequestWait{2};
   static constexpr std::chrono::seconds kTunnelReportInterval{5};  // OBSERVABILITY 2
@@ -199,7 +208,8 @@ class Request final : public upstream::User, public engine::Deferred {
   std::uint32_t attempts_ = 0;
   policy::FaultDecision fault_ = {};
   std::string kept_body_;           // for a retry, or until there is a connection
-  std::uint64_t counted_body_ = 0;  // of kept_body_, in the pod's budget
+  std::uint64_t counted_head_ = 0;  // on the pod's account
+  std::uint64_t counted_body_ = 0;
   base::TimePoint attempt_started_;
 
   // the response

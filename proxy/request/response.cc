@@ -31,7 +31,7 @@ std::int32_t parse_grpc_status(std::string_view text) {
 }  // namespace
 
 bool Request::wants_upstream_data() const {
-  return downstream_->queued_bytes() < worker_.settings().stream_buffer_bytes;
+  return downstream_->queued_bytes() < source_->buffered().share_of(worker_.settings().stream_buffer_bytes);
 }
 
 upstream::User::Progress Request::on_upstream_data(char* data, std::size_t size) {
@@ -330,11 +330,28 @@ void Request::cut_response(std::uint32_t flags, std::string_view details) {
   finish(CloseMode::delayed);
 }
 
-void Request::reject(Downstream& downstream, std::uint16_t status, std::string_view details) {
+void Request::begin_without_head(Downstream& downstream) {
   reset(downstream);
   head_.size = 0;  // it may be parsed as far as its end, and still is none
   head_.is_keep_alive = false;
   is_complete_ = false;
+}
+
+void Request::refuse(Downstream& downstream) {
+  begin_without_head(downstream);
+  reply_overloaded();
+}
+
+// As Envoy's overload manager says it.
+void Request::reply_overloaded() {
+  worker_.telemetry().on_buffer_refused(telemetry::RefusalScope::pod);
+  answers_head_ = true;  // nothing more of it is wanted
+  reply_locally(
+      {.status = 503, .body = "envoy overloaded", .flags = telemetry::kOverloadManager, .details = "overload"});
+}
+
+void Request::reject(Downstream& downstream, std::uint16_t status, std::string_view details) {
+  begin_without_head(downstream);
   answers_head_ = true;  // what follows has no meaning: nothing to wait for
   reply_locally({.status = status,
                  .body = rejection_text(status),

@@ -113,6 +113,7 @@ void Request::on_tunnel_data(std::string_view data) {
   tunnel_moved_at_ = now();
   if (connection_ == nullptr) {
     kept_body_.append(data);
+    count_kept_body();
     return;
   }
   send_body(data, false);

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "proxy/upstream/endpoint_pool.h"
 #include "proxy/worker_context.h"
@@ -72,7 +73,9 @@ void Connection::on_socket(base::UniqueFd socket) {
 // pending, as they are for Envoy.
 int Connection::start_connect(base::UniqueFd socket) {
   const int fd = socket.get();
-  socket_.open(std::move(socket), context_.buffers);
+  engine::ByteAccount& account = *pool_->owner().buffered;
+  socket_.open(std::move(socket), context_.buffers, account);
+  kept_.open(context_.buffers, account);
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (pool_->policy().tcp_keepalive) set_keepalive(fd, *pool_->policy().tcp_keepalive);
   sockaddr_storage storage;
@@ -187,9 +190,10 @@ void Connection::read() {
       break;
     }
     char* const scratch = loop.scratch();
-    const std::size_t before = kept_ ? kept_->size() : 0;
-    if (kept_) kept_->copy(scratch, before);
-    const std::size_t room = std::min(EventLoop::kReadBytes, EventLoop::kScratchBytes - before);
+    const std::size_t before = kept_.size();
+    if (before != 0) std::memcpy(scratch, kept_.data(), before);
+    const std::size_t room =
+        std::min(pool_->owner().buffered->share_of(EventLoop::kReadBytes), EventLoop::kScratchBytes - before);
     const ssize_t count = socket_.receive(scratch + before, room);
     if (count <= 0) {
       is_readable_ = false;
@@ -199,16 +203,13 @@ void Connection::read() {
     }
     // A short read means drained, but a FIN may share the edge with the data.
     if (static_cast<std::size_t>(count) < room && !has_ended_) is_readable_ = false;
-    kept_.reset();
+    kept_.clear();
     const std::size_t size = before + static_cast<std::size_t>(count);
     const User::Progress progress = user_->on_upstream_data(scratch, size);
     moved += static_cast<std::size_t>(count);
     if (state_ != State::busy) break;  // aborted meanwhile
     if (progress.next == User::Next::more) {
-      if (progress.used < size) {
-        kept_ = context_.buffers.take();
-        kept_->assign(scratch + progress.used, size - progress.used);
-      }
+      kept_.assign(scratch + progress.used, size - progress.used);
       continue;
     }
     user_ = nullptr;
@@ -283,7 +284,7 @@ void Connection::close() {
   lifetime_.cancel();
   request_permit_.release();
   connection_permit_.release();
-  kept_.reset();
+  kept_.clear();
   socket_.close();
   context_.loop->defer_to_end_of_turn(*this);
   pool_->on_closed(*this);

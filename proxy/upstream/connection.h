@@ -106,8 +106,8 @@ class Connection final
   EndpointPool* pool_ = nullptr;
   User* user_ = nullptr;
   engine::StreamSocket socket_;
-  engine::Buffer kept_;  // a partial head
-  engine::Timer timer_;  // connect timeout, then idle timeout
+  engine::KeptBytes kept_;  // a partial head
+  engine::Timer timer_;     // connect timeout, then idle timeout
   engine::Timer lifetime_;
   policy::Permit connection_permit_;
   policy::Permit request_permit_;

@@ -17,8 +17,9 @@ namespace proxy::upstream {
 // Whom connections are made for, and because of which service.
 struct Owner {
   std::uint32_t pod_id = 0;
-  std::uint32_t service_id = 0;   // 0: an original destination
-  PodSockets* sockets = nullptr;  // where connections get their sockets; nullptr: they make them
+  std::uint32_t service_id = 0;             // 0: an original destination
+  engine::ByteAccount* buffered = nullptr;  // of the pod; never nullptr
+  PodSockets* sockets = nullptr;            // where connections get their sockets; nullptr: they make them
 };
 
 // The connections of one worker to one endpoint on behalf of one source pod, and the requests that wait for one

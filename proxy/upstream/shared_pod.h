@@ -27,8 +27,8 @@ class SharedPod {
   };
   [[nodiscard]] std::vector<Entry> backends() const;
 
-  std::atomic<std::uint32_t> connections{0};           // downstream
-  std::atomic<std::uint64_t> retry_buffered_bytes{0};  // of bodies, kept in case of a retry
+  std::atomic<std::uint32_t> connections{0};  // downstream
+  std::atomic<std::uint64_t> buffered_bytes{0};
 
  private:
   const std::uint32_t id_;

@@ -5,8 +5,8 @@
 namespace proxy::upstream {
 
 WorkerBackend::WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, std::uint32_t pod_id,
-                             PodSockets* sockets)
-    : context_(context), shared_(std::move(shared)), pod_id_(pod_id), sockets_(sockets) {}
+                             engine::ByteAccount& buffered, PodSockets* sockets)
+    : context_(context), shared_(std::move(shared)), pod_id_(pod_id), buffered_(buffered), sockets_(sockets) {}
 
 void WorkerBackend::refresh(std::shared_ptr<const void> owner, const config::Backend& backend, std::uint32_t service_id,
                             std::uint64_t generation, base::TimePoint sweeps_from) {
@@ -39,7 +39,7 @@ void WorkerBackend::refresh(std::shared_ptr<const void> owner, const config::Bac
         context_, shared_,
         shared_endpoint != shared_endpoints.end() ? *shared_endpoint
                                                   : std::make_shared<SharedEndpoint>(endpoint.address),
-        endpoint, backend.policy.connection_pool, Owner{pod_id_, service_id, sockets_}));
+        endpoint, backend.policy.connection_pool, Owner{pod_id_, service_id, &buffered_, sockets_}));
   }
   for (std::unique_ptr<EndpointPool>& old : pools_) {
     if (old == nullptr) continue;

@@ -14,9 +14,9 @@ namespace proxy::upstream {
 // One worker's side of a (source pod, backend): a pool for each endpoint and the balancer's position.
 class WorkerBackend {
  public:
-  // `sockets`: of the source pod's network namespace, nullptr for the node's.
+  // `buffered`, `sockets`: the source pod's; no sockets for one in the node's network namespace.
   WorkerBackend(WorkerContext& context, std::shared_ptr<SharedBackend> shared, std::uint32_t pod_id,
-                PodSockets* sockets);
+                engine::ByteAccount& buffered, PodSockets* sockets);
 
   // Follows a newer generation: pools of endpoints that stay are kept. `owner` keeps `backend` alive.
   void refresh(std::shared_ptr<const void> owner, const config::Backend& backend, std::uint32_t service_id,
@@ -39,6 +39,7 @@ class WorkerBackend {
   WorkerContext& context_;
   std::shared_ptr<SharedBackend> shared_;
   std::uint32_t pod_id_;
+  engine::ByteAccount& buffered_;
   PodSockets* sockets_;
   std::shared_ptr<const void> owner_;
   const config::Backend* config_ = nullptr;

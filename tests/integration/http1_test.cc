@@ -280,16 +280,16 @@ TEST_F(Http1, ATunnelThroughWhichNothingGoesIsClosed) {
 TEST_F(Http1, ABodyOverThePodsBudgetIsNotKeptForARetry) {
   FakeUpstream& upstream = add_upstream(reply({.status = 503}));
   start(virtual_service("[{retries: {attempts: 1, retryOn: 5xx}, route: [{destination: {host: greeter-service}}]}]"), 2,
-        "{limits: {podRetryBufferBytes: 1000}}");
+        "{limits: {podBufferBytes: 65536}}");
   const auto post = [&](std::size_t size) {
     return client().exchange(request("POST / HTTP/1.1", "Content-Length: " + std::to_string(size) + "\r\n") +
                              std::string(size, 'b'));
   };
-  EXPECT_EQ(post(1000).status(), 503);
+  EXPECT_EQ(post(65'536).status(), 503);
   EXPECT_THAT(upstream.requests(), SizeIs(2)) << "within the budget, which is free again afterwards";
-  EXPECT_EQ(post(1000).status(), 503);
+  EXPECT_EQ(post(65'536).status(), 503);
   EXPECT_THAT(upstream.requests(), SizeIs(4));
-  EXPECT_EQ(post(1001).status(), 503);
+  EXPECT_EQ(post(65'537).status(), 503);
   EXPECT_THAT(upstream.requests(), SizeIs(5));
 }
 

@@ -14,13 +14,21 @@
 namespace proxy::engine {
 namespace {
 
+// Buffers, and whose they are.
+struct Lender {
+  BufferPool buffers;
+  std::atomic<std::uint64_t> total{0};
+  const std::uint64_t most = 1 << 20;
+  ByteAccount account{total, most};
+};
+
 // As if by a connection; what is sent stays at the far end until the test reads it.
 class StreamSocketTest : public ::testing::Test {
  protected:
   StreamSocketTest() {
     const int small = 4096;
     EXPECT_EQ(::setsockopt(pair_.near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-    socket_.open(std::move(pair_.near), buffers_);
+    socket_.open(std::move(pair_.near), lender_.buffers, lender_.account);
   }
 
   IoStatus send(std::vector<std::string> parts) {
@@ -40,7 +48,7 @@ class StreamSocketTest : public ::testing::Test {
     return all;
   }
 
-  BufferPool buffers_;
+  Lender lender_;
   SocketPair pair_;
   StreamSocket socket_;
 };
@@ -51,6 +59,20 @@ std::string numbered(std::size_t size) {
   for (int i = 0; text.size() < size; ++i) text += std::to_string(i) + ",";
   text.resize(size);
   return text;
+}
+
+TEST_F(StreamSocketTest, WhatTheKernelDoesNotTakeIsOnTheAccountUntilItIsSent) {
+  EXPECT_EQ(send({numbered(200'000)}), IoStatus::blocked);
+  EXPECT_GT(socket_.queued_bytes(), 0U);
+  EXPECT_EQ(lender_.account.kept_here(), socket_.queued_bytes());
+  static_cast<void>(read_all(pair_.far.get()));
+  EXPECT_NE(socket_.flush(), IoStatus::failed);
+  EXPECT_EQ(lender_.account.kept_here(), socket_.queued_bytes());
+  drain();
+  EXPECT_EQ(lender_.total, 0U);
+  send({numbered(200'000)});
+  socket_.close();
+  EXPECT_EQ(lender_.total, 0U) << "with the connection";
 }
 
 TEST_F(StreamSocketTest, SendsAllPartsInTheirOrderAndKeepsNothing) {
@@ -156,7 +178,7 @@ TEST_F(StreamSocketTest, SendingToAClosedPeerFailsWithoutASignal) {
   EXPECT_EQ(socket_.flush(), IoStatus::failed);
 
   SocketPair other;
-  socket_.open(std::move(other.near), buffers_);
+  socket_.open(std::move(other.near), lender_.buffers, lender_.account);
   other.far.reset();
   EXPECT_EQ(send({"x"}), IoStatus::failed);
   EXPECT_TRUE(socket_.has_sent_nothing());
@@ -170,7 +192,7 @@ TEST_F(StreamSocketTest, AnotherConnectionBeginsWithNothingOfTheLast) {
   EXPECT_EQ(socket_.queued_bytes(), 0U);
 
   SocketPair next;
-  socket_.open(std::move(next.near), buffers_);
+  socket_.open(std::move(next.near), lender_.buffers, lender_.account);
   EXPECT_TRUE(socket_.has_sent_nothing());
   EXPECT_EQ(send({"first"}), IoStatus::done);
   EXPECT_EQ(socket_.flush(), IoStatus::done);
@@ -206,9 +228,9 @@ void wait_for_any_event(int fd) {
 
 TEST(StreamSocket, SeesTheResetOfThePeer) {
   TcpPair pair;
-  BufferPool buffers;
+  Lender lender;
   StreamSocket socket;
-  socket.open(std::move(pair.client), buffers);
+  socket.open(std::move(pair.client), lender.buffers, lender.account);
   close_with_reset(std::move(pair.server));
   wait_for_any_event(socket.fd());
   std::array<char, 8> into{};
@@ -221,13 +243,54 @@ TEST(StreamSocket, SeesTheResetOfThePeer) {
 
 TEST(StreamSocket, AnOrdinaryCloseIsAnEndForThePeer) {
   TcpPair pair;
-  BufferPool buffers;
+  Lender lender;
   StreamSocket socket;
-  socket.open(std::move(pair.client), buffers);
+  socket.open(std::move(pair.client), lender.buffers, lender.account);
   socket.close();
   wait_for_any_event(pair.server.get());
   std::array<char, 8> into{};
   EXPECT_EQ(::recv(pair.server.get(), into.data(), into.size(), 0), 0);
+}
+
+TEST(KeptBytes, GivesBackWhatItWasGivenInItsOrder) {
+  Lender lender;
+  KeptBytes kept;
+  kept.open(lender.buffers, lender.account);
+  const std::string all = numbered(10'000);
+  std::string seen;
+  for (std::size_t at = 0; at < all.size(); at += 100) {
+    kept.append(all.data() + at, 100);
+    if (at % 300 != 0) continue;
+    const std::size_t some = kept.size() / 2;
+    seen.append(kept.data(), some);
+    kept.drop_front(some);
+    EXPECT_EQ(lender.total, kept.size());
+  }
+  std::string rest(kept.size(), ' ');
+  EXPECT_EQ(kept.move_to(rest.data()), rest.size());
+  EXPECT_EQ(seen + rest, all);
+  EXPECT_TRUE(kept.is_empty());
+  EXPECT_EQ(lender.total, 0U);
+}
+
+TEST(ByteAccount, GivesSmallSharesWhenHalfOfItIsUsedAndRefusesBeyondAll) {
+  std::atomic<std::uint64_t> total{0};
+  const std::uint64_t most = 100'000;
+  ByteAccount one(total, most);
+  ByteAccount other(total, most);  // of another worker
+  EXPECT_EQ(one.share_of(65'536), 65'536U);
+  EXPECT_TRUE(one.try_add(50'000));
+  EXPECT_EQ(other.share_of(65'536), 65'536U);
+  other.add(1);
+  EXPECT_EQ(one.share_of(65'536), ByteAccount::kTightBytes);
+  EXPECT_EQ(one.share_of(100), 100U);
+  EXPECT_TRUE(other.has_room(49'999));
+  EXPECT_FALSE(other.has_room(50'000));
+  EXPECT_FALSE(other.try_add(50'000));
+  EXPECT_EQ(total, 50'001U) << "what was refused is not counted";
+  one.remove(50'000);
+  EXPECT_EQ(one.kept_here(), 0U);
+  EXPECT_EQ(other.kept_here(), 1U);
 }
 
 TEST(BufferPool, LendsTheSameBufferAgainEmptyWithItsCapacity) {
