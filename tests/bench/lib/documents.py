@@ -23,7 +23,11 @@ spec: {{selectors: [{{cgroup: {cgroup}}}]}}
 """
 
 
-def service(name, address, backend_port):
+def service(name, address, backend_ports):
+    endpoints = "".join(f"""  - address: 127.0.0.1
+    ports: {{http: {port}}}
+    labels: {{app: {name}, version: v1}}
+""" for port in backend_ports)
     return f"""---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -34,10 +38,7 @@ spec:
   resolution: STATIC
   ports: [{{number: {PORT}, name: http, protocol: HTTP}}]
   endpoints:
-  - address: 127.0.0.1
-    ports: {{http: {backend_port}}}
-    labels: {{app: {name}, version: v1}}
-"""
+{endpoints}"""
 
 
 def policies(name):
@@ -71,18 +72,17 @@ spec:
 """
 
 
-def node(log_path, backend_port, caller_cgroup="/caller"):
+def node(log_path, backend_ports, caller_cgroup="/caller"):
     """One caller, one service, every policy."""
-    return (settings(log_path) + workload("caller", caller_cgroup) + service("shop", VIP, backend_port) +
+    return (settings(log_path) + workload("caller", caller_cgroup) + service("shop", VIP, backend_ports) +
             policies("shop"))
 
 
-def grown_node(log_path, backend_port, services=1, pods=1, policed=0):
-    """{file name: text} of the same with further services, the first of them with policies too, and callers."""
-    files = {"callers.yaml": "".join([settings(log_path), workload("caller", "/caller")] +
-                                     [workload(f"caller-{i}", f"/caller-{i}") for i in range(1, pods)]),
-             "shop.yaml": service("shop", VIP, backend_port) + policies("shop")}
+def grown_node(log_path, backend_ports, caller_cgroup="/caller", services=1, policed=1):
+    """{file name: text} of the same with further services, so many of all with policies."""
+    files = {"caller.yaml": settings(log_path) + workload("caller", caller_cgroup),
+             "shop.yaml": service("shop", VIP, backend_ports) + policies("shop")}
     for i in range(1, services):
-        text = service(f"service-{i}", f"127.{40 + (i >> 16)}.{i >> 8 & 255}.{i & 255}", backend_port)
+        text = service(f"service-{i}", f"127.{40 + (i >> 16)}.{i >> 8 & 255}.{i & 255}", backend_ports)
         files[f"service-{i}.yaml"] = text + (policies(f"service-{i}") if i < policed else "")
     return files

@@ -1,4 +1,4 @@
-"""Figures of the product's own: memory, allocations, system calls, growth, a policy's way into force, a scrape."""
+"""Figures of the product's own: memory, allocations, system calls, a policy's way into force, a scrape."""
 import contextlib
 import os
 import re
@@ -7,21 +7,12 @@ import socket
 import subprocess
 import time
 
-from lib import documents, goals
+from lib import goals
+from lib.growth import Grown, started
 from lib.load import HOST, Load
 from lib.machine import memory_kib, private_kib
 from lib.report import Line
-from lib.sampling import ratios
 from lib.targets import Fairlead
-
-
-@contextlib.contextmanager
-def started(target):
-    target.start()
-    try:
-        yield target
-    finally:
-        target.stop()
 
 
 def get(connection, path="/1k"):
@@ -68,44 +59,12 @@ def memory(bench, is_quick):
         agent = memory_kib(target.process.pid, "VmRSS")
         rss = memory_kib(target.proxy_pid(), "VmRSS")
         each = [idle_connections(bench, target, count)]
-    with started(bench.target(Grown, pods=1, name="pods-1")) as one, \
-            started(bench.target(Grown, pods=1001, name="pods-1001")) as many:
-        time.sleep(1)
-        per_pod = [(private_kib(many.proxy_pid()) - private_kib(one.proxy_pid())) / 1000]
+    bench.samples.add({"measure": "memory", "connection_kib": each[0], "proxy_private_kib": idle[0],
+                       "proxy_rss_kib": rss, "agent_rss_kib": agent})
     return [
         Line("memory of an idle kept connection", "KiB", each, goals.IDLE_CONNECTION_KIB,
              f"{count} more after the first {count}"),
-        Line("proxy, idle, 1 pod, private", "KiB", idle, goals.IDLE_PROXY_KIB, f"RSS {rss} KiB, agent's {agent} KiB"),
-        Line("proxy, each further pod", "KiB", per_pod, goals.FURTHER_POD_KIB, "1,000 more workloads")]
-
-
-class Grown(Fairlead):
-    """The same node with more services, policies and callers."""
-
-    def __init__(self, *where, name="grown", **size):
-        super().__init__(*where)
-        self.name, self.size = name, size
-
-    def write_documents(self):
-        folder = self.place.path(self.name)
-        os.makedirs(folder, exist_ok=True)
-        for name, text in documents.grown_node(self.log_path(), self.backend_port, **self.size).items():
-            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-                file.write(text)
-        return folder
-
-
-def growth(bench, is_quick):
-    rounds, seconds = (4, 1) if is_quick else (9, 2)
-    sizes = {"small": {"services": 10}, "medium": {"services": 1000, "pods": 100, "policed": 100},
-             "large": {"services": 10000, "pods": 1000, "policed": 1000}}
-    with contextlib.ExitStack() as stack:
-        targets = [stack.enter_context(started(bench.target(Grown, name=name, **size)))
-                   for name, size in sizes.items()]
-        found = bench.rounds("growth", targets, Load(), rounds, seconds)
-    return [Line(f"growth: {size['services']} services, {size['policed']} policies, {size['pods']} pods", "10 services",
-                 ratios(found, name, "small"), goals.GROWTH)
-            for name, size in sizes.items() if name != "small"]
+        Line("proxy, idle, 1 pod, private", "KiB", idle, goals.IDLE_PROXY_KIB, f"RSS {rss} KiB, agent's {agent} KiB")]
 
 
 def allocations(bench, is_quick):
@@ -190,21 +149,3 @@ def scrape(bench, is_quick):
         bench.samples.add({"measure": "scrape", "ours_us": ours, "prometheus_cpp_us": theirs})
         values.append(ours / theirs)
     return [Line("scrape of 1,000 label sets", "prometheus-cpp", values, goals.SCRAPE, f"ours {ours / 1000:.1f} ms")]
-
-
-def hook(bench, is_quick):
-    """Connections from a cgroup with our programs and from one without, in turns."""
-    answer = subprocess.run([bench.tools.program("connect_bench"), "15" if is_quick else "40"], capture_output=True,
-                            text=True, check=False)
-    if answer.returncode != 0:
-        raise RuntimeError("connect_bench: " + answer.stderr[-500:])
-    lines = []
-    for text in answer.stdout.splitlines():
-        name, *numbers = text.split("\t")
-        values = [float(value) for value in numbers]
-        bench.samples.add({"measure": "connect", "case": name, "ns": values})
-        goal = goals.HOOK_NS if "not ours" in name and "added" in name else None
-        lines.append(Line(f"connect(): {name}", "ns", values, goal))
-    return lines
-
-

@@ -13,6 +13,10 @@ class Line:
     goal: Goal | None = None
     note: str = ""
 
+    def __post_init__(self):
+        if not self.values:
+            raise RuntimeError(f"{self.measure}, {self.against}: every sample was dropped")
+
     @property
     def median(self):
         return statistics.median(self.values)

@@ -1,6 +1,8 @@
 """Rounds: all targets in random order under the same load, CPU per request of each; ratios are of the same round only."""
+import os
 import random
 
+from lib import proof
 from lib.machine import busy_ns, cpu_ns
 
 FOREIGN_LIMIT = 0.06  # of a core; above, a sample is dropped
@@ -10,39 +12,45 @@ WARM_UP_SECONDS = 1
 class Bench:
     """What the measures share: the place, the tools, the processor and where raw samples go."""
 
-    def __init__(self, place, tools, cpu, backend, samples, accepts_noise, seed=None):
-        self.place, self.tools, self.cpu, self.backend, self.samples = place, tools, str(cpu), backend, samples
+    def __init__(self, place, tools, cpu, backends, samples, accepts_noise, seed=None):
+        self.place, self.tools, self.cpu, self.samples = place, tools, str(cpu), samples
+        self.backends = backends
         self.accepts_noise = accepts_noise
         self.random = random.Random(seed)
         self.dropped = 0
 
-    def sample(self, measure, round_number, target, load, seconds):
-        """One target under one load; None when somebody else used the processor too."""
+    def sample(self, measure, round_number, target, load, seconds, helpers=()):
+        """One target under one load; None when somebody else used its processors too. `helpers`: who belongs to it."""
         pids = target.pids()
-        ours = pids + [self.backend.pid]
-        busy, used, own = busy_ns(self.cpu), cpu_ns(ours), cpu_ns(pids)
-        children_before = children_seconds()
-        answer = load.run(self.place, target, self.cpu, seconds)
+        known = pids + [process.pid for process in (*getattr(target, "backends", self.backends), *helpers)]
+        busy, used, own = busy_ns(target.cpus), cpu_ns(known), cpu_ns(pids)
+        generators = own_seconds()
+        answer = load.run(self.place, target, target.cpus, seconds)
+        proof.of_answers(f"{measure}: {target.name}", load, answer)
         own = cpu_ns(pids) - own
-        used = cpu_ns(ours) - used + int((children_seconds() - children_before) * 1e9)
-        foreign = max(0, busy_ns(self.cpu) - busy - used) / (seconds * 1e9)
-        requests = answer["requests"]
+        proof.empty_log(target)
+        used = cpu_ns(known) - used + int((own_seconds() - generators) * 1e9)
+        foreign = max(0, busy_ns(target.cpus) - busy - used) / (seconds * 1e9)
         sample = {"measure": measure, "round": round_number, "target": target.name, "cpu_ns": own,
-                  "foreign": round(foreign, 4), **answer}
-        if requests == 0 or answer["errors"] > requests // 100:
-            raise RuntimeError(f"{measure}: {target.name} does not answer: {answer}")
-        sample["ns_per_request"] = round(own / requests, 1)
-        sample["is_dropped"] = foreign > FOREIGN_LIMIT and not self.accepts_noise
+                  "foreign": round(foreign, 4), **answer,
+                  "ns_per_request": round(own / answer["requests"], 1),
+                  "per_second": round(answer["requests"] / answer["seconds"], 1)}
+        sample["is_dropped"] = foreign > FOREIGN_LIMIT * len(target.cpus.split(",")) and not self.accepts_noise
         self.samples.add(sample)
         if sample["is_dropped"]:
             self.dropped += 1
             return None
         return sample
 
+    def warm_up(self, measure, target, load):
+        """Fills pools, and shows that the target does what it is measured for."""
+        with proof.of_policies(f"{measure}: {target.name}", target, load) as requests:
+            requests.append(load.run(self.place, target, target.cpus, WARM_UP_SECONDS)["requests"])
+
     def rounds(self, measure, targets, load, rounds, seconds):
         """[{target name: sample}] of each round."""
         for target in targets:
-            load.run(self.place, target, self.cpu, WARM_UP_SECONDS)
+            self.warm_up(measure, target, load)
         found = []
         for number in range(rounds):
             order = list(targets)
@@ -52,11 +60,9 @@ class Bench:
         return found
 
 
-def children_seconds():
-    """CPU of the load generators, which have ended."""
-    import os
-    times = os.times()
-    return times.children_user + times.children_system
+def own_seconds():
+    """CPU of this program and of the load generators, which have ended."""
+    return sum(os.times()[:4])
 
 
 def ratios(rounds, of, to, key="ns_per_request"):

