@@ -1,5 +1,5 @@
 // The endpoint of every measurement: answers each empty line, the end of an HTTP/1.1 request's head, with a fixed
-// response; /64k in front of it asks for 64 KiB in the place of 1 KiB. One thread.
+// response; /64k in front of it asks for 64 KiB in the place of 1 KiB, /huge for a terabyte. One thread.
 // usage: backend LISTEN_ADDRESS:PORT
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,28 +14,37 @@ namespace {
 
 std::array<char, 64UL * 1024> scratch;
 
-std::string response_of(std::size_t body_bytes) {
+constexpr std::uint64_t kHugeBytes = 1ULL << 40U;
+
+std::string head_of(std::uint64_t body_bytes) {
   return "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: " + std::to_string(body_bytes) +
-         "\r\n\r\n" + std::string(body_bytes, 'x');
+         "\r\n\r\n";
 }
 
-const std::string kSmall = response_of(1024);
-const std::string kLarge = response_of(64UL * 1024);
+const std::string kPiece(64UL * 1024, 'x');
+const std::string kSmall = head_of(1024) + kPiece.substr(0, 1024);
+const std::string kLarge = head_of(kPiece.size()) + kPiece;
+const std::string kHuge = head_of(kHugeBytes);
 
 struct Connection {
   base::UniqueFd socket;
-  std::string partial;  // a head whose end has not come
-  std::string queue;    // what the socket did not take yet
+  std::string partial;            // a head whose end has not come
+  std::string queue;              // what the socket did not take yet
+  std::uint64_t huge_pieces = 0;  // after that
 };
 
 bool flush(Connection& connection) {
-  while (!connection.queue.empty()) {
+  for (;;) {
+    if (connection.queue.empty()) {
+      if (connection.huge_pieces == 0) return true;
+      --connection.huge_pieces;
+      connection.queue = kPiece;
+    }
     const ssize_t sent =
         ::send(connection.socket.get(), connection.queue.data(), connection.queue.size(), MSG_NOSIGNAL);
     if (sent < 0) return errno == EAGAIN;
     connection.queue.erase(0, static_cast<std::size_t>(sent));
   }
-  return true;
 }
 
 bool answer(Connection& connection, const std::string& response) {
@@ -47,6 +56,15 @@ bool answer(Connection& connection, const std::string& response) {
   }
   if (sent < response.size()) connection.queue.append(response, sent);
   return true;
+}
+
+bool answer_target(Connection& connection, std::string_view head) {
+  if (head.find("/huge ") != std::string_view::npos) {
+    connection.queue += kHuge;
+    connection.huge_pieces = kHugeBytes / kPiece.size();
+    return flush(connection);
+  }
+  return answer(connection, head.find("/64k ") != std::string_view::npos ? kLarge : kSmall);
 }
 
 // False: the connection is over.
@@ -61,8 +79,7 @@ bool read_all(Connection& connection) {
       rest = connection.partial;
     }
     for (std::size_t end = rest.find("\r\n\r\n"); end != std::string_view::npos; end = rest.find("\r\n\r\n")) {
-      if (!answer(connection, rest.substr(0, end).find("/64k ") != std::string_view::npos ? kLarge : kSmall))
-        return false;
+      if (!answer_target(connection, rest.substr(0, end))) return false;
       rest.remove_prefix(end + 4);
     }
     connection.partial = std::string(rest);
@@ -87,7 +104,8 @@ int main(int argc, char** argv) {
       if (connection == nullptr) {
         while (base::UniqueFd socket = bench::accept_from(listener.get())) {
           const int fd = socket.get();
-          bench::watch(epoll.get(), fd, new Connection{.socket = std::move(socket), .partial = {}, .queue = {}});
+          bench::watch(epoll.get(), fd,
+                       new Connection{.socket = std::move(socket), .partial = {}, .queue = {}, .huge_pieces = 0});
         }
         continue;
       }
