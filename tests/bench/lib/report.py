@@ -28,7 +28,7 @@ class Line:
         return [self.measure, self.against, number(self.median), span, str(len(self.values)), goal, verdict, self.note]
 
 
-HEADER = ["measure", "against", "median", "min .. max", "n", "must / stretch", "verdict", "note"]
+HEADER = ["measure", "against", "median", "min .. max", "rounds", "goal: must / stretch", "verdict", "note"]
 
 
 def number(value):
@@ -74,17 +74,18 @@ def plot(title, bars):
     return "\n".join(out + ["</svg>", ""])
 
 
-def page(lines, machine, command, when, svg_name, versions):
+def page(lines, machine, command, when, versions, notes):
     return f"""# Performance, as measured
 
-Written by `{command}`; what is measured and the goals are explained in [`tests/bench`](../tests/bench/README.md). Every
-ratio is of one round in which all took turns; the median of the rounds decides. The product runs with its full policy
-set (timeout, per-try timeout, retries, limits, outlier detection, all metric labels, JSON access log to a file, request
-ids), HAProxy, nginx and the forwarder with none; Envoy with the same policies. Its agent's CPU counts as its own.
+Written by `{command}`; what is measured and how is in [`tests/bench`](../tests/bench/README.md). Every ratio is of one round
+in which all took turns; the median of the rounds decides. The product runs with its full policy set (timeout, per-try
+timeout, retries, limits, outlier detection, all metric labels, JSON access log to a file, request ids), HAProxy, nginx,
+nghttpx and the forwarder with none; Envoy with the same policies. Its agent's CPU counts as its own.
 
 {machine}, {when}. {versions}.
 
 ![Cost as a multiple of others'](performance.svg)
 
 {markdown_table(lines)}
-""".replace("performance.svg", svg_name)
+
+{notes}"""
