@@ -12,6 +12,7 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "agent/datapath/cgroup_visit.h"
 #include "agent/pods/host_instances.h"
@@ -132,6 +133,8 @@ bool Redirection::runs_here(const Instance& instance, std::span<const std::strin
 bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std::string> cgroups) {
   std::map<std::string, FoundNetwork> found;
   std::set<std::string> missing;
+  std::vector<std::string_view> sorted(cgroups.begin(), cgroups.end());  // those of one pod stand together
+  std::sort(sorted.begin(), sorted.end());
   for (Instance& instance : instances) {
     if (instance.state != InstanceState::pending || instance.cgroup.empty()) continue;
     if (const auto id = cgroup_id(cgroup2_ + instance.cgroup)) {
@@ -143,8 +146,10 @@ bool Redirection::resolve(std::vector<Instance>& instances, std::span<const std:
     }
     if (!instance.pod.has_own_network) continue;
     FoundNetwork& now = found[instance.cgroup];
-    for (const std::string& cgroup : cgroups) {
-      if (cgroup.starts_with(instance.cgroup + "/")) now.containers.push_back(cgroup);
+    const std::string folder = instance.cgroup + "/";
+    for (auto at = std::lower_bound(sorted.begin(), sorted.end(), folder);
+         at != sorted.end() && at->starts_with(folder); ++at) {
+      now.containers.emplace_back(*at);
     }
     const auto known = found_networks_.find(instance.cgroup);
     if (known != found_networks_.end()) {
