@@ -9,7 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using support::ClientResponse;
-using support::Exchange;
 using support::HttpClient;
 
 class BufferedTest : public ProxyTest {
