@@ -3,10 +3,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
+#include "base/clock.h"
 #include "channel/codec.h"
 
 namespace channel {
@@ -31,15 +34,24 @@ std::uint32_t get_length(std::string_view bytes) {
 Connection::Connection(base::UniqueFd socket) : socket_(std::move(socket)) {}
 
 // Not by SO_SNDTIMEO: who waits for this socket with Asio has made it non-blocking.
-base::Result<> Connection::wait_until_writable() const {
-  pollfd waiting{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+base::Result<> Connection::wait_until_writable() {
+  const base::TimePoint end = base::now() + std::chrono::seconds(kSendTimeoutSeconds);
+  pollfd waiting{.fd = socket_.get(), .events = POLLOUT | POLLIN, .revents = 0};
   for (;;) {
-    const int ready = ::poll(&waiting, 1, kSendTimeoutSeconds * 1000);
-    if (ready > 0) return {};
-    if (ready == 0)
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - base::now());
+    const int ready = ::poll(&waiting, 1, std::max(0, static_cast<int>(left.count())));
+    if (ready < 0 && errno != EINTR) return base::fail_errno("wait for the other process");
+    if (ready > 0 && waiting.revents != POLLIN) return {};  // an error shows when it is written to
+    if (ready > 0) {
+      const auto arrival = take_in();
+      if (!arrival) return tl::unexpected(arrival.error());
+      if (*arrival == Arrival::end) waiting.events = POLLOUT;
+      has_arrived_ = true;
+    }
+    if (base::now() >= end) {
       return base::fail(base::Errc::io,
                         "the other process has read nothing for " + std::to_string(kSendTimeoutSeconds) + " s");
-    if (errno != EINTR) return base::fail_errno("wait for the other process");
+    }
   }
 }
 
@@ -80,36 +92,47 @@ base::Result<> Connection::send(const Message& message) {
 }
 
 base::Result<bool> Connection::receive(const std::function<void(Message)>& handle) {
-  std::array<char, 64 * 1024> chunk;
   for (;;) {
-    iovec part{chunk.data(), chunk.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxDescriptors)> control;
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    const ssize_t count = ::recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) return true;
-      if (errno == ECONNRESET) return false;
-      return base::fail_errno("receive from the other process");
-    }
-    for (cmsghdr* each = CMSG_FIRSTHDR(&header); each != nullptr; each = CMSG_NXTHDR(&header, each)) {
-      if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-      const std::size_t fds = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      for (std::size_t i = 0; i < fds; ++i) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(each) + i * sizeof(int), sizeof fd);
-        descriptors_.emplace_back(fd);
-      }
-    }
-    if ((header.msg_flags & MSG_CTRUNC) != 0) return base::fail(base::Errc::invalid, "too many descriptors in a frame");
-    if (count == 0) return false;
-    buffer_.append(chunk.data(), static_cast<std::size_t>(count));
+    // First what came during a send(). A handler may send as well.
     if (auto taken = take_frames(handle); !taken) return tl::unexpected(taken.error());
+    has_arrived_ = false;
+    const auto arrival = take_in();
+    if (!arrival) return tl::unexpected(arrival.error());
+    if (*arrival != Arrival::something) return *arrival == Arrival::nothing;
   }
+}
+
+base::Result<Connection::Arrival> Connection::take_in() {
+  std::array<char, 64 * 1024> chunk;
+  iovec part{chunk.data(), chunk.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxDescriptors)> control;
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  ssize_t count = -1;
+  do {
+    count = ::recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) {
+    if (errno == EAGAIN) return Arrival::nothing;
+    if (errno == ECONNRESET) return Arrival::end;
+    return base::fail_errno("receive from the other process");
+  }
+  for (cmsghdr* each = CMSG_FIRSTHDR(&header); each != nullptr; each = CMSG_NXTHDR(&header, each)) {
+    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t fds = (each->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < fds; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(each) + i * sizeof(int), sizeof fd);
+      descriptors_.emplace_back(fd);
+    }
+  }
+  if ((header.msg_flags & MSG_CTRUNC) != 0) return base::fail(base::Errc::invalid, "too many descriptors in a frame");
+  if (count == 0) return Arrival::end;
+  buffer_.append(chunk.data(), static_cast<std::size_t>(count));
+  return Arrival::something;
 }
 
 base::Result<> Connection::take_frames(const std::function<void(Message)>& handle) {

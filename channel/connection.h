@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,8 +23,11 @@ class Connection {
   explicit Connection(base::UniqueFd socket);
 
   // Waits while the peer is slow, but not longer than kSendTimeoutSeconds in which it reads nothing; after a failure
-  // the connection is of no more use.
+  // the connection is of no more use. Meanwhile takes in what the peer sends: two that send at the same time would wait
+  // for each other.
   base::Result<> send(const Message& message);
+  // Something came during a send(): there is work for receive() that fd() does not show.
+  [[nodiscard]] bool has_arrived() const { return has_arrived_; }
 
   // Takes what has arrived, without waiting, and hands on each complete message. False: the peer has closed.
   // Fails on what is not a valid frame.
@@ -32,12 +36,15 @@ class Connection {
   [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
-  [[nodiscard]] base::Result<> wait_until_writable() const;
+  enum class Arrival : std::uint8_t { something, nothing, end };
+  base::Result<> wait_until_writable();
+  base::Result<Arrival> take_in();
   base::Result<> take_frames(const std::function<void(Message)>& handle);
 
   base::UniqueFd socket_;
   std::string buffer_;
   std::vector<base::UniqueFd> descriptors_;  // arrived, not yet claimed by a frame
+  bool has_arrived_ = false;
 };
 
 }  // namespace channel

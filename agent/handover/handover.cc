@@ -29,7 +29,8 @@ Result<> receive(channel::Connection& connection, std::chrono::milliseconds pati
   while (!is_done()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::now());
     pollfd waiting{connection.fd(), POLLIN, 0};
-    if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) == 0) {
+    const bool must_wait = !connection.has_arrived();
+    if (left.count() <= 0 || (must_wait && ::poll(&waiting, 1, static_cast<int>(left.count())) == 0)) {
       return base::fail(Errc::unavailable, "the other agent does not answer");
     }
     const auto open = connection.receive(handle);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <csignal>
 #include <fstream>
 
@@ -254,15 +255,17 @@ void ProxySupervisor::accept_proxy() {
 void ProxySupervisor::read_messages() {
   readable_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
     if (error || !connection_) return;
-    auto open = connection_->receive([this](channel::Message message) { handle(std::move(message)); });
-    if (!open) spdlog::error("the proxy said what it must not: {}", open.error().message);
-    if (!open || !*open) {
-      lose_connection();
-      if (pid_ == 0 && !is_stopping_) restart(RestartReason::crash);
-      return;
-    }
+    take_messages();
     if (connection_) read_messages();
   });
+}
+
+void ProxySupervisor::take_messages() {
+  auto open = connection_->receive([this](channel::Message message) { handle(std::move(message)); });
+  if (!open) spdlog::error("the proxy said what it must not: {}", open.error().message);
+  if (open && *open) return;
+  lose_connection();
+  if (pid_ == 0 && !is_stopping_) restart(RestartReason::crash);
 }
 
 void ProxySupervisor::lose_connection() {
@@ -368,10 +371,15 @@ void ProxySupervisor::greet() {
 
 void ProxySupervisor::send(const channel::Message& message) {
   if (!connection_) return;
+  const bool is_known = connection_->has_arrived();
   if (auto sent = connection_->send(message); !sent) {
     spdlog::error("{}", sent.error().message);
     if (pid_ != 0) ::kill(pid_, SIGKILL);  // it does not read: as good as hung
   }
+  if (is_known || !connection_->has_arrived()) return;
+  asio::post(context_, [this] {
+    if (connection_) take_messages();
+  });
 }
 
 void ProxySupervisor::send_listener(std::uint64_t id, const Held& held) {

@@ -105,6 +105,7 @@ class ProxySupervisor {
   void accept_proxy();
   void greet();
   void read_messages();
+  void take_messages();
   void handle(channel::Message message);
   void send(const channel::Message& message);
   void send_listener(std::uint64_t id, const Held& held);

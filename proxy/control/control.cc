@@ -68,7 +68,8 @@ class Control {
     std::array<pollfd, 3> waiting = {pollfd{signals_.get(), POLLIN, 0}, pollfd{agent_ ? agent_->fd() : -1, POLLIN, 0},
                                      pollfd{server_ ? server_->demands().fd() : -1, POLLIN, 0}};
     const bool has_nothing_to_do = agent_ && !ends_at_;
-    const int limit = has_nothing_to_do ? -1 : static_cast<int>(kReconnectInterval.count());
+    const bool has_messages = agent_ && agent_->has_arrived();
+    const int limit = has_messages ? 0 : has_nothing_to_do ? -1 : static_cast<int>(kReconnectInterval.count());
     if (::poll(waiting.data(), waiting.size(), limit) < 0 && errno != EINTR) return base::fail_errno("poll");
     if (waiting[0].revents != 0) {
       signalfd_siginfo signal;
@@ -90,7 +91,7 @@ class Control {
       static_cast<void>(connect());
       return {};
     }
-    if (waiting[1].revents == 0) return {};
+    if (waiting[1].revents == 0 && !agent_->has_arrived()) return {};
     auto open = agent_->receive([this](channel::Message message) { std::visit(*this, std::move(message)); });
     if (!open) std::fprintf(stderr, "fairlead-proxy: %s; waiting for another agent\n", open.error().message.c_str());
     if (open && *open) return {};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <thread>
 
 namespace channel {
@@ -81,6 +82,35 @@ TEST_F(ConnectionTest, ALargeFrameIsSentOnANonBlockingSocketToo) {
   sender.join();
   EXPECT_TRUE(sent) << sent.error().message;
   ASSERT_EQ(messages.size(), 1U);
+}
+
+// Each would fill the other's buffer and wait for room in it.
+TEST_F(ConnectionTest, TwoThatSendAtTheSameTimeDoNotWaitForEachOther) {
+  static constexpr std::size_t kMessages = 1000;
+  Connection left(std::move(left_));
+  const auto send_all = [](Connection& from) {
+    for (std::size_t i = 0; i < kMessages; ++i) {
+      if (!from.send(Applied{i, std::string(1000, 'x')})) return false;
+    }
+    return true;
+  };
+  const auto receive_all = [](Connection& to) {
+    std::uint64_t next = 0;
+    const auto take = [&](const Message& message) { EXPECT_EQ(std::get<Applied>(message).generation, next++); };
+    while (next < kMessages && to.receive(take) == true) std::this_thread::yield();
+    EXPECT_EQ(next, kMessages);
+    EXPECT_FALSE(to.has_arrived());
+  };
+  std::atomic<bool> has_arrived = false;
+  const auto run = [&](Connection& end) {
+    EXPECT_TRUE(send_all(end));
+    if (end.has_arrived()) has_arrived = true;
+    receive_all(end);
+  };
+  std::thread other([&] { run(left); });
+  run(*right_);
+  other.join();
+  EXPECT_TRUE(has_arrived) << "it was more than the kernel keeps";
 }
 
 TEST_F(ConnectionTest, DescriptorsArriveWithTheirFrame) {
