@@ -1,4 +1,6 @@
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "config/analyze/analyze.h"
 #include "config/compile/routes.h"
@@ -8,7 +10,9 @@ namespace config {
 
 void find_conflicting_hosts(const Documents& documents, std::vector<Finding>& findings) {
   std::map<std::pair<const VirtualService*, std::string>, bool> reported;
+  std::set<std::string_view> viewers;  // namespaces: who is in one sees the same
   for (const VirtualService& viewer : documents.virtual_services) {
+    if (!viewers.insert(viewer.metadata.name_space).second) continue;
     std::map<std::string, const VirtualService*> owners;
     for (const VirtualService* service : visible_virtual_services(documents, viewer.metadata.name_space)) {
       for (const std::string& host : service->hosts) {
