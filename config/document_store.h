@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/documents.h"
+#include "config/file_reader.h"
 
 namespace config {
 
@@ -46,6 +47,7 @@ class DocumentStore {
     std::string file;
     std::shared_ptr<const DocumentBody> body;
   };
+  FileReader reader_;
   std::vector<Entry> entries_;  // in document order
   Documents documents_;
   std::vector<Finding> findings_;

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
+#include "base/random.h"
+
 namespace config {
 namespace {
 
@@ -32,6 +37,12 @@ DocumentState state_of(const DocumentStore& store, std::string_view name) {
   }
   ADD_FAILURE() << "no status of " << name;
   return DocumentState::active;
+}
+
+std::vector<std::string> texts_of(const std::vector<Finding>& findings) {
+  std::vector<std::string> texts;
+  for (const Finding& finding : findings) texts.push_back(finding.file + ": " + finding.message);
+  return texts;
 }
 
 TEST(DocumentStore, TakesNewVersions) {
@@ -152,6 +163,47 @@ TEST(DocumentStore, ReadsTheItemsOfAListThatIsNotQuiteRight) {
                           "f:6:3: a document must be a mapping with apiVersion, kind, metadata and spec"));
   ASSERT_THAT(store.documents().destination_rules, SizeIs(1));
   EXPECT_EQ(store.documents().destination_rules[0].host, "a.default.svc.node.test");
+}
+
+// What was read before is used again only where that makes no difference.
+TEST(DocumentStore, IsTheSameAfterManyChangesAsIfItHadBeenReadAtOnce) {
+  base::Random random(7);
+  const auto some_file = [&](const std::string& name) {
+    switch (random.below(5)) {
+      case 0:
+        return std::string(
+                   "apiVersion: fairlead.dev/v1alpha1\nkind: Settings\nmetadata: {name: s}\nspec: {cluster: "
+                   "{domain: ") +
+               (random.below(2) == 0 ? "one.example" : "other.example") + "}}\n";
+      case 1:
+        return rule(name, "1s") + "---\n: nonsense {\n";
+      default:
+        return rule(name, std::to_string(1 + random.below(3)) + "s") + rule(name + "-also", "5s");
+    }
+  };
+  const std::vector<std::string> names = {"a", "b", "c", "d"};
+  std::map<std::string, std::string> files;
+  DocumentStore store;
+  for (int i = 0; i < 300; ++i) {
+    const std::string& name = names[random.below(names.size())];
+    if (random.below(5) == 0) {
+      files.erase(name);
+    } else {
+      files[name] = some_file(name);
+    }
+    std::vector<SourceFile> now;
+    for (const auto& [file, text] : files) now.push_back({.name = file, .text = text});
+    store.update(now);
+    const LoadResult fresh = load_documents(now);
+    ASSERT_EQ(texts_of(store.findings()), texts_of(fresh.findings)) << "change " << i;
+    for (const VirtualService& wanted : fresh.documents.virtual_services) {
+      const auto found = std::ranges::find(store.documents().virtual_services, wanted.metadata.name,
+                                           [](const auto& each) { return each.metadata.name; });
+      ASSERT_NE(found, store.documents().virtual_services.end()) << wanted.metadata.name;
+      EXPECT_EQ(found->hosts, wanted.hosts) << "change " << i;
+      EXPECT_EQ(found->http.at(0).timeout, wanted.http.at(0).timeout) << "change " << i;
+    }
+  }
 }
 
 }  // namespace
