@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kTrialDrain{300};
 constexpr std::chrono::seconds kDrain{5};
 constexpr std::chrono::seconds kDrainAtHandover{20};
 constexpr std::chrono::milliseconds kLagInterval{500};
-constexpr std::chrono::milliseconds kReloadDelay{50};
+constexpr std::chrono::milliseconds kReloadDelay{20};
 
 // The program of this name beside the running one.
 std::string sibling(const char* name) {

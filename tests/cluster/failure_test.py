@@ -142,9 +142,10 @@ class Failure(shop.Shop):
                          {name: each["restartCount"] for name, each in before.items()})
         # What changed meanwhile is noticed: all watches go on.
         kubectl("label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=disabled")
-        self.addCleanup(wait_for, "capture", self.is_captured, 90)
+        self.addCleanup(wait_for, "capture", self.is_captured, 240)
         self.addCleanup(kubectl, "label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=enabled")
-        wait_for("change in force", lambda: self.answer() == PASSED, 90)
+        # Not only by Fairlead: kube-proxy and kubelet come back by their own back-off, a minute or two after a long absence.
+        wait_for("change in force", lambda: self.answer() == PASSED, 240)
 
     def test_uninstalling_leaves_nothing_and_fails_nothing(self):
         self.addCleanup(shop.install)
