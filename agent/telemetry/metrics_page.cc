@@ -1,5 +1,6 @@
 #include "agent/telemetry/metrics_page.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <span>
@@ -499,7 +500,9 @@ void MetricsPage::write(const ScrapeHead& head, const NodeState& node, base::Tim
 
 std::string MetricsPage::render(const ScrapeHead& head, const NodeState& node, base::TimePoint now) {
   std::string body;
+  body.reserve(largest_page_ + largest_page_ / 16);  // growing to it would touch as much memory again
   write(head, node, now, [&body](std::string_view piece) { body += piece; });
+  largest_page_ = std::max(largest_page_, body.size());
   return body;
 }
 

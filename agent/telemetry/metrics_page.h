@@ -53,7 +53,8 @@ class MetricsPage {
   const IdentityTable& names_;
   TrafficLabelSettings settings_;
   SeriesRegistry registry_;
-  PodTcpRows kernel_tcp_;  // as they were when last seen
+  std::size_t largest_page_ = 0;  // bytes of what render() made
+  PodTcpRows kernel_tcp_;         // as they were when last seen
 };
 
 }  // namespace agent::telemetry

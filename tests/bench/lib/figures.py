@@ -138,7 +138,7 @@ def microseconds(bench, program, name):
                                                  "--benchmark_format=csv"], bench.cpu),
                             capture_output=True, text=True, check=True).stdout
     row = answer.strip().splitlines()[-1].split(",")
-    return float(row[3]) / 1000
+    return float(row[3])
 
 
 def scrape(bench, is_quick):
