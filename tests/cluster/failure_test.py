@@ -23,6 +23,10 @@ class Failure(shop.Shop):
     def is_captured(self):
         return self.answer() == CAPTURED
 
+    def captures_new_pods(self):
+        name = "afterwards-" + str(time.monotonic_ns())
+        return self.run_to_end(pod(name, pod_spec(shop.container(command=shop.curl()))), seconds=120)[0] == CAPTURED
+
     def wait_until_ready(self):
         wait_for("ready pod", lambda: all(each["ready"] for each in statuses().values()), 60)
 
@@ -142,7 +146,8 @@ class Failure(shop.Shop):
                          {name: each["restartCount"] for name, each in before.items()})
         # What changed meanwhile is noticed: all watches go on.
         kubectl("label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=disabled")
-        self.addCleanup(wait_for, "capture", self.is_captured, 240)
+        # Each watch goes on when its back-off is over; the next test makes pods.
+        self.addCleanup(wait_for, "capture of new pods", self.captures_new_pods, 240)
         self.addCleanup(kubectl, "label", "--overwrite", "namespace", SHOP, "fairlead.dev/mode=enabled")
         # Not only by Fairlead: kube-proxy and kubelet come back by their own back-off, a minute or two after a long absence.
         wait_for("change in force", lambda: self.answer() == PASSED, 240)

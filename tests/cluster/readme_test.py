@@ -35,7 +35,7 @@ class ReadmeTest(unittest.TestCase):
             self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
             said[command.partition("#")[0].strip()] = done.stdout
         self.assertIn("0 failed", said["deploy/examples/kubernetes/play"])
-        self.assertRegex(said["kubectl fairlead status"], r"fairlead-node +0\.1\.0 +\S+ +up +8 ")
+        self.assertRegex(said["kubectl fairlead status"], r"fairlead-node +0\.1\.0 +\S+ +0\.1\.0 up +8 ")
         self.assertEqual(said["kubectl fairlead get workloads"].count(" redirected"), 8)
         self.assertIn("default/helloweb", said["kubectl fairlead describe service greeter-service"])
         self.assertGreater(len(said), 10)
