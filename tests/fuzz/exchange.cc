@@ -124,7 +124,7 @@ class World {
           if (endpoint->active_requests.load() != 0) return false;
         }
       }
-      if (pod->retry_buffered_bytes.load() != 0 || pod->connections.load() != 0) return false;
+      if (pod->buffered_bytes.load() != 0 || pod->connections.load() != 0) return false;
     }
     return true;
   }
