@@ -35,4 +35,10 @@ LabelText& LabelText::add(std::string_view name, std::string_view value) {
   return *this;
 }
 
+std::string label(std::string_view name, std::string_view value) { return LabelText().add(name, value).take(); }
+
+std::string with_label(const std::string& labels, std::string_view name, std::string_view value) {
+  return labels + ',' + label(name, value);
+}
+
 }  // namespace agent::telemetry

@@ -15,6 +15,9 @@ class LabelText {
   std::string text_;
 };
 
+std::string label(std::string_view name, std::string_view value);
+std::string with_label(const std::string& labels, std::string_view name, std::string_view value);
+
 // A value as both formats escape it. One that is not UTF-8 becomes `unknown`.
 void append_label_value(std::string& out, std::string_view value);
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -10,6 +9,7 @@
 #include "agent/telemetry/page.h"
 #include "agent/telemetry/series_registry.h"
 #include "agent/telemetry/traffic_labels.h"
+#include "agent/telemetry/traffic_writer.h"
 #include "base/clock.h"
 #include "telemetry/shared_memory.h"
 
@@ -47,7 +47,6 @@ class MetricsPage {
   void set_label_settings(TrafficLabelSettings settings);
 
  private:
-  using PodTcpRows = std::map<std::string, ::telemetry::PodTcp, std::less<>>;  // by label text
   PodTcpRows pod_tcp(const NodeState& node);
 
   const IdentityTable& names_;

@@ -51,6 +51,12 @@ std::string bound_text(double bound) {
   return text;
 }
 
+std::vector<std::string> bound_texts(std::span<const double> bounds) {
+  std::vector<std::string> texts;
+  for (const double bound : bounds) texts.push_back(bound_text(bound));
+  return texts;
+}
+
 Page::Page(PageFormat format, Sink sink) : format_(format), sink_(std::move(sink)) {
   buffer_.reserve(kPieceBytes + 4096);
 }

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace agent::telemetry {
 
@@ -21,6 +22,7 @@ enum class PageFormat : std::uint8_t { text, openmetrics };  // 0.0.4; 1.0.0
 
 // A bound as Prometheus 3 stores `le`: 0.5, 1.0, 1.8e+06.
 std::string bound_text(double bound);
+std::vector<std::string> bound_texts(std::span<const double> bounds);
 
 // Writes one exposition page. Families and samples come in the order of the calls; a family without samples leaves no
 // trace. The page goes out in pieces, so a large one needs no memory of its size.
