@@ -16,14 +16,17 @@ void StreamSocket::open(base::UniqueFd fd, BufferPool& buffers, ByteAccount& acc
   queue_.open(buffers, account);
   sent_bytes_ = 0;
   shuts_down_when_flushed_ = false;
+  is_held_back_ = false;
 }
 
 void StreamSocket::close() {
+  // Bytes that nobody has read here would make close() drop what is held back, and send RST.
+  if (is_held_back_) ::shutdown(fd_.get(), SHUT_WR);
   fd_.reset();
   queue_.clear();
 }
 
-IoStatus StreamSocket::send(std::span<iovec> parts) {
+IoStatus StreamSocket::send(std::span<iovec> parts, bool closes) {
   if (!queue_.is_empty()) {
     keep(parts, 0);
     return IoStatus::blocked;
@@ -31,7 +34,7 @@ IoStatus StreamSocket::send(std::span<iovec> parts) {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | (closes ? MSG_MORE : 0));
   if (sent < 0) {
     if (errno != EAGAIN && errno != EINTR) return IoStatus::failed;
     keep(parts, 0);
@@ -39,6 +42,7 @@ IoStatus StreamSocket::send(std::span<iovec> parts) {
   }
   sent_bytes_ += static_cast<std::uint64_t>(sent);
   keep(parts, static_cast<std::size_t>(sent));
+  is_held_back_ = closes && queue_.is_empty();
   return queue_.is_empty() ? IoStatus::done : IoStatus::blocked;
 }
 

@@ -21,13 +21,15 @@ class StreamSocket {
  public:
   // What the kernel does not take is kept in one of `buffers` and on `account`.
   void open(base::UniqueFd fd, BufferPool& buffers, ByteAccount& account);
-  void close();  // the kernel drops it from epoll
+  // The kernel drops it from epoll. What it has taken still goes out.
+  void close();
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
 
   // One sendmsg for all parts unless bytes are queued already; what is not taken is copied to the queue.
   // `failed`: the connection is broken; nothing more can be sent. `parts` is used up as scratch space.
-  IoStatus send(std::span<iovec> parts);
+  // `closes`: close() follows, and its FIN shares a segment with these bytes.
+  IoStatus send(std::span<iovec> parts, bool closes = false);
   // After EPOLLOUT.
   IoStatus flush();
   [[nodiscard]] std::size_t queued_bytes() const { return queue_.size(); }
@@ -46,6 +48,7 @@ class StreamSocket {
   KeptBytes queue_;
   std::uint64_t sent_bytes_ = 0;
   bool shuts_down_when_flushed_ = false;
+  bool is_held_back_ = false;  // the kernel waits for the FIN with the last bytes
 };
 
 }  // namespace proxy::engine

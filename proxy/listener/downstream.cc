@@ -106,9 +106,9 @@ void Downstream::run_deferred(When when) {
   worker_.recycle(*this);
 }
 
-void Downstream::send(std::span<iovec> parts) {
+void Downstream::send(std::span<iovec> parts, CloseMode after) {
   if (state_ == State::closed || is_broken_) return;
-  if (socket_.send(parts) != engine::IoStatus::failed) return;
+  if (socket_.send(parts, after == CloseMode::at_once) != engine::IoStatus::failed) return;
   is_broken_ = true;
   worker_.loop().defer(*this);  // not here: the request is in the middle of something
 }

@@ -43,7 +43,7 @@ class Downstream final
   [[nodiscard]] const base::SocketAddress& passthrough() const { return accepted_.passthrough; }
 
   // --- from the request ---
-  void send(std::span<iovec> parts);
+  void send(std::span<iovec> parts, CloseMode after = CloseMode::keep);
   void shutdown_send() { socket_.shutdown_send(); }
   [[nodiscard]] std::size_t queued_bytes() const { return socket_.queued_bytes(); }
   void resume_reading();  // wants_body() may be true again

@@ -20,7 +20,10 @@ Listener::Listener(Worker& worker, base::UniqueFd socket, std::optional<Listener
     : worker_(worker),
       socket_(std::move(socket)),
       fixed_(std::move(fixed)),
-      retry_(engine::Timer::calling<&Listener::accept_again>(*this)) {}
+      retry_(engine::Timer::calling<&Listener::accept_again>(*this)) {
+  const int on = 1;  // what it accepts inherits it
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
 
 void Listener::accept_all() {
   while (accept_one()) {
@@ -56,9 +59,6 @@ bool Listener::accept_one() {
       accept_later();
       return false;
     }
-    const int on = 1;
-    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-
     Downstream::Accepted accepted;
     accepted.peer = base::SocketAddress::from_sockaddr(storage);
     accepted.is_fixed = fixed_.has_value();

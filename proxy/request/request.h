@@ -121,6 +121,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void refuse_upgrade();
   Progress begin_tunnel(std::string_view bytes, std::size_t head_size);
   void finish_response();
+  [[nodiscard]] CloseMode close_mode() const;  // after the response
 
   void on_attempt_reset(policy::ResetReason reason, int error_number, bool any_byte_sent);
   void on_per_try_timeout(base::TimePoint now);

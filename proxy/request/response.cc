@@ -170,7 +170,7 @@ upstream::User::Progress Request::on_response_body(char* data, std::size_t size,
   wire.add(head);
   wire.add_payload({data + used, payload}, response_is_chunked_, is_done);
   response_wire_bytes_ += wire.size();
-  if (!wire.is_empty()) downstream_->send(wire.parts());
+  if (!wire.is_empty()) downstream_->send(wire.parts(), is_done ? close_mode() : CloseMode::keep);
 
   used += step.consumed;
   if (step.is_error) {
@@ -232,8 +232,13 @@ upstream::User::Next Request::on_upstream_end(int error_number) {
 void Request::finish_response() {
   end_attempt(status_ >= 500 ? AttemptOutcome::error : AttemptOutcome::success, status_, 0);
   record(status_);
+  finish(close_mode());
+}
+
+CloseMode Request::close_mode() const {
+  if (!closes_downstream_) return CloseMode::keep;
   const bool was_answered_in_full = is_complete_ && !head_.is_open_ended;
-  finish(!closes_downstream_ ? CloseMode::keep : was_answered_in_full ? CloseMode::at_once : CloseMode::delayed);
+  return was_answered_in_full ? CloseMode::at_once : CloseMode::delayed;
 }
 
 void Request::reply_reset(ResetReason reason, int error_number) {

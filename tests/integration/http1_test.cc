@@ -341,6 +341,24 @@ struct Refused {
 };
 
 // What two parsers could read differently is refused, and the connection closed (RFC 9112 11, SEMANTICS 2.10).
+// The kernel would drop the response if the connection were closed with it under way and these bytes unread.
+TEST_F(Http1, TheLastResponseArrivesThoughMoreThanARequestWasSent) {
+  const auto gate = std::make_shared<Gate>();
+  FakeUpstream& upstream = add_upstream([gate](Exchange& exchange) {
+    if (exchange.wait_for(*gate)) exchange.respond({.body = "last"});
+  });
+  start();
+  HttpClient one = client();
+  one.send(request("GET / HTTP/1.1", "Connection: close\r\n"));
+  ASSERT_TRUE(upstream.wait_for_requests(1));
+  one.send("\r\n");  // as some clients do after a body
+  gate->open();
+  const ClientResponse response = one.receive();
+  EXPECT_EQ(response.end, Io::ok);
+  EXPECT_EQ(response.body.text, "last");
+  EXPECT_THAT(one.wait_for_end(), AnyOf(Io::closed, Io::reset));
+}
+
 TEST_F(Http1, RefusesAmbiguousFraming) {
   FakeUpstream& upstream = add_upstream();
   start();
