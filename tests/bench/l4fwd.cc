@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::size_t kReadBytes = 64UL * 1024;
+constexpr std::size_t kReadBytes = 128UL * 1024;
 std::array<char, kReadBytes> scratch;
 
 struct Side {
