@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
+#include "base/utf8.h"
+
 namespace proxy::telemetry {
 namespace {
 
@@ -141,6 +144,78 @@ TEST_F(AccessLogLine, CannotForgeAnother) {
     const std::string object = json();
     EXPECT_NE(object.find("\"user_agent\":\"" + std::string(c.in_json) + '"'), std::string::npos) << object;
     EXPECT_EQ(std::ranges::count(object, '\n'), 1);
+  }
+}
+
+// The rule itself, one character after the other.
+std::string escaped(std::string_view value, std::string_view hex_escape, bool keeps_blanks) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string result;
+  while (!value.empty()) {
+    const auto byte = static_cast<unsigned char>(value[0]);
+    std::size_t size = 1;
+    if (value[0] == '"' || value[0] == '\\') {
+      result += {'\\', value[0]};
+    } else if (value[0] == ' ') {
+      result += keeps_blanks ? ' ' : '_';
+    } else if (byte > 0x20 && byte < 0x7f) {
+      result += value[0];
+    } else if (byte >= 0x80 && base::utf8_character(value) != 0 && !(byte == 0xc2 && value[1] < '\xa0')) {
+      size = base::utf8_character(value);
+      result += value.substr(0, size);
+    } else {
+      result += hex_escape;
+      result += {kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+    value.remove_prefix(size);
+  }
+  return result;
+}
+
+// Most characters are plain, so that each odd one also comes alone and at every place.
+std::string odd_value(base::Random& random, std::size_t size) {
+  constexpr std::string_view kOdd[] = {"\"",           "\\",       " ",
+                                       "\t",           "\n",       "\x1f",
+                                       "\x7f",         "\x80",     "\xff",
+                                       "\xc3\xaf",     "\xc2\x9f", "\xc2\xa0",
+                                       "\xe2\x82\xac", "\xe2\x82", "\xf0\x9f\x98\x80",
+                                       "\xed\xa0\x80"};
+  const std::uint64_t plain_for_an_odd_one = 1 + random.below(64);
+  std::string value;
+  while (value.size() < size) {
+    if (random.below(plain_for_an_odd_one) == 0) {
+      value += kOdd[random.below(std::size(kOdd))];
+    } else {
+      value += static_cast<char>('!' + random.below('~' - '!' + 1));
+    }
+  }
+  value.resize(size);  // may cut a character
+  return value;
+}
+
+TEST_F(AccessLogLine, EscapesCharacterByCharacterHoweverLongAValueIs) {
+  base::Random random(1);
+  for (int round = 0; round < 40; ++round) {
+    for (std::size_t size = 0; size < 100; ++size) {
+      const std::string kept = odd_value(random, size);
+      const std::string bare = odd_value(random, size);
+      record.user_agent = kept;
+      record.details = bare;
+      const auto or_null = [](std::string text) { return text.empty() ? "null" : '"' + std::move(text) + '"'; };
+      const auto or_dash = [](std::string text) { return text.empty() ? "-" : std::move(text); };
+      const std::string object = json();
+      EXPECT_NE(object.find(R"(,"user_agent":)" + or_null(escaped(kept, "\\u00", true)) + R"(,"request_id":)"),
+                std::string::npos)
+          << object;
+      EXPECT_NE(object.find(R"(,"response_code_details":)" + or_null(escaped(bare, "\\u00", false)) +
+                            R"(,"connection_termination_details":)"),
+                std::string::npos)
+          << object;
+      const std::string line = text();
+      EXPECT_NE(line.find(R"( - "-" ")" + or_dash(escaped(kept, "\\x", true)) + R"(" "3bd)"), std::string::npos)
+          << line;
+      EXPECT_NE(line.find(" UO " + or_dash(escaped(bare, "\\x", false)) + R"( - "-" )"), std::string::npos) << line;
+    }
   }
 }
 
