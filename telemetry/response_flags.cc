@@ -39,6 +39,10 @@ std::span<const FlagName> flag_names() { return kFlagNames; }
 
 char* write_flags(char* out, std::uint32_t flags) {
   char* const begin = out;
+  if (flags == 0) {  // nearly always
+    *out++ = '-';
+    return out;
+  }
   for (const FlagName& flag : kFlagNames) {
     if ((flags & flag.bit) == 0) continue;
     if (out != begin) *out++ = ',';

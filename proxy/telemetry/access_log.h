@@ -1,22 +1,25 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/unique_fd.h"
 #include "config/model/settings.h"
+#include "proxy/telemetry/line_buffer.h"
 #include "proxy/telemetry/record.h"
 #include "proxy/telemetry/worker_telemetry.h"
 
 namespace proxy::telemetry {
 
-// One worker's access log: lines gather in a buffer that is written when it holds 16 KiB, and at each flush(). A sink
+// One worker's access log: lines gather in a buffer that is written when it is full enough, and at each flush(). A sink
 // that does not take them makes this drop lines and count them; it never makes the worker wait.
 class AccessLog {
  public:
-  static constexpr std::size_t kWriteBytes = 16UL * 1024;
   static constexpr std::size_t kMaxPendingBytes = 64UL * 1024;
+  // A file costs a call and each new page, less of both the more comes at once. A pipe has room for no more than what
+  // may be pending: its reader begins earlier.
+  static constexpr std::size_t kFileWriteBytes = kMaxPendingBytes;
+  static constexpr std::size_t kPipeWriteBytes = 16UL * 1024;
 
   // Lines are counted in `counters`, which outlives this.
   explicit AccessLog(WorkerTelemetry& counters);
@@ -34,20 +37,21 @@ class AccessLog {
 
  private:
   [[nodiscard]] std::size_t next_chunk() const;
-  void count(LogResult result, std::string_view lines);
+  void count_front(LogResult result, std::size_t bytes);
   void lose_pending(LogResult result);
 
   WorkerTelemetry& counters_;
   base::UniqueFd sink_;
   bool is_regular_file_ = false;
-  bool is_blocked_ = false;      // the sink takes nothing; tried again at the next flush()
-  bool is_inside_line_ = false;  // the sink has the first part of a line whose rest is at the front of `pending_`
-  bool has_remnant_ = false;     // `pending_` begins with a newline that ends a line whose rest was lost
-  std::string pending_;
+  bool is_blocked_ = false;          // the sink takes nothing; tried again at the next flush()
+  bool is_inside_line_ = false;      // the sink has the first part of a line whose rest is at the front of `pending_`
+  bool has_remnant_ = false;         // `pending_` begins with a newline that ends a line whose rest was lost
+  std::uint64_t pending_lines_ = 0;  // that end in `pending_`, without the remnant
+  LineBuffer pending_;
 };
 
 // One line with its newline, appended to `out`. Pure.
-void append_text_line(std::string& out, const RequestRecord& record);
-void append_json_line(std::string& out, const RequestRecord& record);
+void append_text_line(LineBuffer& out, const RequestRecord& record);
+void append_json_line(LineBuffer& out, const RequestRecord& record);
 
 }  // namespace proxy::telemetry

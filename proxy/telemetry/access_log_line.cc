@@ -47,15 +47,14 @@ bool is_set(const base::SocketAddress& address) { return address != base::Socket
 class TextLine {
  public:
   explicit TextLine(LineWriter& out) : out_(out) {}
-  void bare(std::string_view value) {
-    value.empty() ? out_.put('-') : out_.put_escaped(value, "\\x", Blanks::underscored);
-  }
+  void bare(std::string_view value) { value.empty() ? out_.put('-') : out_.put_escaped_word(value); }
   void quoted(std::string_view value) {
     out_.put('"');
     inner(value);
     out_.put('"');
   }
-  void inner(std::string_view value) { value.empty() ? out_.put('-') : out_.put_escaped(value, "\\x", Blanks::kept); }
+  void inner(std::string_view value) { value.empty() ? out_.put('-') : out_.put_escaped(value); }
+  void number_if_known(std::int64_t number) { number < 0 ? out_.put('-') : out_.put_number(number); }
   void address(const base::SocketAddress& address) { is_set(address) ? out_.put_address(address) : out_.put('-'); }
 
  private:
@@ -66,25 +65,54 @@ class TextLine {
 class JsonLine {
  public:
   explicit JsonLine(LineWriter& out) : out_(out) {}
-  void string(std::string_view key, std::string_view value, Blanks blanks = Blanks::kept) {
-    out_.put(key);
+  template <std::size_t kSize>
+  void string(const char (&key)[kSize], std::string_view value) {
+    out_.put_literal(key);
     if (value.empty()) {
-      out_.put("null");
+      out_.put_literal("null");
       return;
     }
     out_.put('"');
-    out_.put_escaped(value, "\\u00", blanks);
+    out_.put_escaped(value);
     out_.put('"');
   }
-  template <typename Integer>
-  void number(std::string_view key, Integer value) {
-    out_.put(key);
+  template <std::size_t kSize>
+  void word(const char (&key)[kSize], std::string_view value) {
+    out_.put_literal(key);
+    if (value.empty()) {
+      out_.put_literal("null");
+      return;
+    }
+    out_.put('"');
+    out_.put_escaped_word(value);
+    out_.put('"');
+  }
+  template <std::size_t kSize, typename Integer>
+  void number(const char (&key)[kSize], Integer value) {
+    out_.put_literal(key);
     out_.put_number(value);
   }
-  void address(std::string_view key, const base::SocketAddress& address) {
-    out_.put(key);
+  template <std::size_t kSize>
+  void quoted_number_if_known(const char (&key)[kSize], std::int64_t value) {
+    out_.put_literal(key);
+    if (value < 0) {
+      out_.put_literal("null");
+      return;
+    }
+    out_.put('"');
+    out_.put_number(value);
+    out_.put('"');
+  }
+  template <std::size_t kSize>
+  void address(const char (&key)[kSize], const base::SocketAddress& address) {
+    out_.put_literal(key);
+    put_value(address);
+  }
+
+ private:
+  void put_value(const base::SocketAddress& address) {
     if (!is_set(address)) {
-      out_.put("null");
+      out_.put_literal("null");
       return;
     }
     out_.put('"');
@@ -92,7 +120,6 @@ class JsonLine {
     out_.put('"');
   }
 
- private:
   LineWriter& out_;
 };
 
@@ -115,19 +142,10 @@ base::SocketAddress upstream_host(const RequestRecord& record) {
   return record.is_passthrough ? record.downstream_local : base::SocketAddress{};
 }
 
-struct ServiceTime {
-  explicit ServiceTime(std::int64_t ms) {
-    if (ms >= 0) end = std::to_chars(buffer, buffer + sizeof buffer, ms).ptr;
-  }
-  [[nodiscard]] std::string_view text() const { return {buffer, end}; }
-  char buffer[24];
-  char* end = buffer;
-};
-
 }  // namespace
 
-void append_text_line(std::string& text, const RequestRecord& record) {
-  LineWriter out(text);
+void append_text_line(LineBuffer& buffer, const RequestRecord& record) {
+  LineWriter out(buffer, "\\x");
   TextLine line(out);
   out.put('[');
   put_time(out, record.start_time);
@@ -155,7 +173,7 @@ void append_text_line(std::string& text, const RequestRecord& record) {
   out.put(' ');
   out.put_number(whole_milliseconds(record.duration));
   out.put(' ');
-  line.bare(ServiceTime(record.upstream_service_time_ms).text());
+  line.number_if_known(record.upstream_service_time_ms);
   for (const std::string_view value : {record.forwarded_for, record.user_agent, record.request_id, record.authority}) {
     out.put(' ');
     line.quoted(value);
@@ -174,11 +192,11 @@ void append_text_line(std::string& text, const RequestRecord& record) {
   out.put('\n');
 }
 
-void append_json_line(std::string& text, const RequestRecord& record) {
-  LineWriter out(text);
+void append_json_line(LineBuffer& buffer, const RequestRecord& record) {
+  LineWriter out(buffer, "\\u00");
   JsonLine line(out);
   char flags[::telemetry::kMaxFlagsText];
-  out.put(R"({"start_time":")");
+  out.put_literal(R"({"start_time":")");
   put_time(out, record.start_time);
   line.string(R"(","route_name":)", route_name(record));
   line.string(R"(,"method":)", record.method);
@@ -186,12 +204,12 @@ void append_json_line(std::string& text, const RequestRecord& record) {
   line.string(R"(,"protocol":)", record.protocol);
   line.number(R"(,"response_code":)", record.response_code);
   line.string(R"(,"response_flags":)", {flags, ::telemetry::write_flags(flags, record.flags)});
-  line.string(R"(,"response_code_details":)", record.details, Blanks::underscored);
-  line.string(R"(,"connection_termination_details":)", record.termination_details, Blanks::underscored);
+  line.word(R"(,"response_code_details":)", record.details);
+  line.word(R"(,"connection_termination_details":)", record.termination_details);
   line.number(R"(,"bytes_received":)", record.request_body_bytes);
   line.number(R"(,"bytes_sent":)", record.response_body_bytes);
   line.number(R"(,"duration":)", whole_milliseconds(record.duration));
-  line.string(R"(,"upstream_service_time":)", ServiceTime(record.upstream_service_time_ms).text());
+  line.quoted_number_if_known(R"(,"upstream_service_time":)", record.upstream_service_time_ms);
   line.string(R"(,"x_forwarded_for":)", record.forwarded_for);
   line.string(R"(,"user_agent":)", record.user_agent);
   line.string(R"(,"request_id":)", record.request_id);
@@ -202,7 +220,7 @@ void append_json_line(std::string& text, const RequestRecord& record) {
   line.address(R"(,"downstream_local_address":)", record.downstream_local);
   line.address(R"(,"downstream_remote_address":)", record.downstream_remote);
   line.string(R"(,"requested_server_name":)", {});
-  line.string(R"(,"upstream_transport_failure_reason":)", record.upstream_failure, Blanks::underscored);
+  line.word(R"(,"upstream_transport_failure_reason":)", record.upstream_failure);
   // Not Istio's: they follow at the end.
   line.string(R"(,"source_workload":)", record.source != nullptr ? std::string_view(record.source->workload) : "");
   line.string(R"(,"source_namespace":)",
@@ -213,7 +231,7 @@ void append_json_line(std::string& text, const RequestRecord& record) {
   line.number(R"(,"attempts":)", record.attempts);
   line.string(R"(,"trace_id":)", record.trace_id);
   line.string(R"(,"decision":)", record.route != nullptr ? std::string_view(record.route->origin) : "");
-  out.put("}\n");
+  out.put_literal("}\n");
 }
 
 }  // namespace proxy::telemetry

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 
 #include <array>
-#include <bit>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -16,18 +16,19 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-// 0 to 255 in decimal digits.
+// 0 to 255 in decimal digits, and the dot behind it.
 struct Octet {
-  char digits[3] = {};
+  char text[4] = {};
   std::uint8_t size = 0;
 };
 constexpr std::array<Octet, 256> make_octets() {
   std::array<Octet, 256> octets{};
   for (unsigned value = 0; value < octets.size(); ++value) {
     Octet& octet = octets[value];
-    octet.size = value < 10 ? 1 : value < 100 ? 2 : 3;
-    for (unsigned rest = value, i = octet.size; i-- > 0; rest /= 10)
-      octet.digits[i] = static_cast<char>('0' + rest % 10);
+    octet.size = value < 10 ? 2 : value < 100 ? 3 : 4;
+    octet.text[octet.size - 1] = '.';
+    for (unsigned rest = value, i = octet.size - 1; i-- > 0; rest /= 10)
+      octet.text[i] = static_cast<char>('0' + rest % 10);
   }
   return octets;
 }
@@ -41,91 +42,136 @@ std::size_t printable_sequence(std::string_view text) {
   return is_control ? 0 : length;
 }
 
-#if defined(__SSE2__)
-// A bit for each of 16 bytes that does not stand for itself in a line: what is no printable ASCII, quotes, and blanks
-// if they are not kept.
-unsigned special_ones(__m128i bytes, Blanks blanks) {
-  // Signed comparison: bytes above 0x7f count as below everything.
-  const __m128i lowest = _mm_set1_epi8(blanks == Blanks::kept ? 0x20 : 0x21);
-  const __m128i is_outside = _mm_or_si128(_mm_cmplt_epi8(bytes, lowest), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
-  const __m128i is_quoted =
-      _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(is_outside, is_quoted)));
+// Whether a character stands for itself in a line; a blank may have to become an underscore.
+constexpr bool is_plain(char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; }
+
+bool copy_each_if_plain(char* out, std::string_view value) {
+  for (const char c : value) {
+    if (!is_plain(c)) return false;
+    *out++ = c;
+  }
+  return true;
 }
 
-// The first such byte, or `end`.
-const char* find_special(const char* at, const char* end, Blanks blanks) {
-  for (; end - at >= 16; at += 16) {
-    const unsigned found = special_ones(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)), blanks);
-    if (found != 0) return at + std::countr_zero(found);
+#if defined(__SSE2__)
+// The bytes of a block that are not plain.
+__m128i odd_ones(__m128i block) {
+  // Signed comparison: bytes above 0x7f count as below everything.
+  const __m128i is_outside =
+      _mm_or_si128(_mm_cmplt_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f)));
+  const __m128i is_quoted =
+      _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')));
+  return _mm_or_si128(is_outside, is_quoted);
+}
+
+__m128i copy_block(char* out, const char* from) {
+  const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), block);
+  return block;
+}
+
+// The first and the last bytes of what is no longer than twice a word; they may overlap.
+template <typename Word>
+std::pair<Word, Word> copy_ends(char* out, std::string_view value) {
+  Word first = 0;
+  Word last = 0;
+  const char* const from = value.data();
+  const std::size_t last_at = value.size() - sizeof(Word);
+  std::memcpy(&first, from, sizeof(Word));
+  std::memcpy(&last, from + last_at, sizeof(Word));
+  std::memcpy(out, &first, sizeof(Word));
+  std::memcpy(out + last_at, &last, sizeof(Word));
+  return {first, last};
+}
+
+// Copies `value`, and says whether all of it is plain. If not, the copy is of no use.
+bool copy_if_plain(char* out, std::string_view value) {
+  const std::size_t size = value.size();
+  if (size < 4) return copy_each_if_plain(out, value);
+  __m128i odd;
+  if (size < 8) {
+    const auto [first, last] = copy_ends<std::uint32_t>(out, value);
+    odd = odd_ones(_mm_set1_epi64x(static_cast<std::int64_t>(std::uint64_t{last} << 32U | first)));
+  } else if (size < 16) {
+    const auto [first, last] = copy_ends<std::int64_t>(out, value);
+    odd = odd_ones(_mm_set_epi64x(last, first));
+  } else {
+    const std::size_t last_at = size - 16;
+    odd = odd_ones(copy_block(out + last_at, value.data() + last_at));
+    for (std::size_t at = 0; at < last_at; at += 16) {
+      odd = _mm_or_si128(odd, odd_ones(copy_block(out + at, value.data() + at)));
+    }
   }
-  const auto rest = static_cast<std::size_t>(end - at);
-  if (rest == 0) return end;
-  alignas(16) char copy[16] = {};
-  std::memcpy(copy, at, rest);
-  const unsigned end_mark = 1U << rest;
-  return at + std::countr_zero(special_ones(_mm_load_si128(reinterpret_cast<const __m128i*>(copy)), blanks) | end_mark);
+  return _mm_movemask_epi8(odd) == 0;
 }
 #else
-bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
-
-const char* find_special(const char* at, const char* end, Blanks blanks) {
-  while (at != end && is_plain(*at) && (*at != ' ' || blanks == Blanks::kept)) ++at;
-  return at;
-}
+bool copy_if_plain(char* out, std::string_view value) { return copy_each_if_plain(out, value); }
 #endif
 
 }  // namespace
 
+void LineWriter::claim(std::size_t bytes) {
+  at_ = out_.make_room(bytes + kRoom);
+  end_ = out_.room_end();
+}
+
 void LineWriter::put_address(const base::SocketAddress& address) {
   const auto& bytes = address.ip.bytes;
   if (address.ip.is_v4()) {
-    need(4 * 4 + kMaxNumberBytes);
+    need(4 * sizeof(Octet::text));
+    char* at = at_;
     for (std::size_t i = 12; i < 16; ++i) {
       const Octet& octet = kOctets[bytes[i]];
-      std::memcpy(at_, octet.digits, sizeof octet.digits);
-      at_ += octet.size;
-      *at_++ = '.';
+      std::memcpy(at, octet.text, sizeof octet.text);
+      at += octet.size;
     }
-    --at_;
+    at[-1] = ':';
+    at_ = at;
   } else {
     char text[INET6_ADDRSTRLEN];
     inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
     put('[');
     put(text);
-    put(']');
+    put("]:");
   }
-  put(':');
   put_number(address.port);
 }
 
-void LineWriter::put_escaped(std::string_view value, std::string_view hex_escape, Blanks blanks) {
-  const char* from = value.data();
-  const char* const end = from + value.size();
-  for (;;) {
-    const char* const special = find_special(from, end, blanks);
-    put({from, static_cast<std::size_t>(special - from)});
-    if (special == end) return;
-    const auto c = static_cast<unsigned char>(*special);
-    from = special + 1;
-    if (c >= 0x80) {
-      const std::string_view rest(special, static_cast<std::size_t>(end - special));
-      if (const std::size_t length = printable_sequence(rest); length > 0) {
-        put(rest.substr(0, length));
-        from = special + length;
-        continue;
-      }
-    }
-    if (c == ' ') {
-      put('_');
+void LineWriter::put_escaped(std::string_view value) {
+  if (has_room(value.size()) && copy_if_plain(at_, value)) {
+    at_ += value.size();
+  } else {
+    put_escaped_characters(value, ' ');
+  }
+}
+
+void LineWriter::put_escaped_word(std::string_view value) {
+  if (value.find(' ') == std::string_view::npos) {
+    put_escaped(value);
+  } else {
+    put_escaped_characters(value, '_');
+  }
+}
+
+void LineWriter::put_escaped_characters(std::string_view value, char blank) {
+  while (!value.empty()) {
+    const char c = value.front();
+    std::size_t size = 1;
+    if (is_plain(c)) {
+      put(c == ' ' ? blank : c);
     } else if (c == '"' || c == '\\') {
       put('\\');
-      put(static_cast<char>(c));
+      put(c);
+    } else if (const std::size_t sequence = printable_sequence(value); sequence > 1) {
+      put(value.substr(0, sequence));
+      size = sequence;
     } else {
-      put(hex_escape);
-      put(kHex[c >> 4U]);
-      put(kHex[c & 15U]);
+      const auto byte = static_cast<unsigned char>(c);
+      put(hex_escape_);
+      put(kHex[byte >> 4U]);
+      put(kHex[byte & 15U]);
     }
+    value.remove_prefix(size);
   }
 }
 

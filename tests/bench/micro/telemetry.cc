@@ -70,7 +70,7 @@ struct Records {
   telemetry::AttemptRecord attempt;
   std::unique_ptr<telemetry::ShardSet> shards = std::move(*telemetry::ShardSet::create_private());
   telemetry::WorkerTelemetry worker{*shards, 0};
-  std::string out;
+  telemetry::LineBuffer out;
 };
 
 }  // namespace
@@ -82,12 +82,12 @@ void add_telemetry(std::vector<Body>& bodies) {
   bodies.push_back({"write a JSON log line", [records] {
                       records->out.clear();
                       telemetry::append_json_line(records->out, records->request);
-                      use(records->out.data());
+                      use(records->out.bytes().data());
                     }});
   bodies.push_back({"write a text log line", [records] {
                       records->out.clear();
                       telemetry::append_text_line(records->out, records->request);
-                      use(records->out.data());
+                      use(records->out.bytes().data());
                     }});
 }
 
