@@ -2,9 +2,46 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace proxy::engine {
+namespace {
+
+constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+
+// send() of one piece of memory costs the kernel 4 % less than sendmsg(), which has to be told where the pieces are: as
+// much as it costs to copy 8 KiB.
+constexpr std::size_t kMaxJoinedBytes = 4096;
+
+std::size_t size_of(std::span<const iovec> parts) {
+  std::size_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  return size;
+}
+
+ssize_t send_joined(int fd, std::span<const iovec> parts, int flags) {
+  std::array<char, kMaxJoinedBytes> joined;
+  char* end = joined.data();
+  for (const iovec& part : parts) {
+    if (part.iov_len == 0) continue;  // iov_base may be null
+    std::memcpy(end, part.iov_base, part.iov_len);
+    end += part.iov_len;
+  }
+  return ::send(fd, joined.data(), static_cast<std::size_t>(end - joined.data()), flags);
+}
+
+ssize_t send_parts(int fd, std::span<iovec> parts, int flags) {
+  if (parts.size() == 1) return ::send(fd, parts.front().iov_base, parts.front().iov_len, flags);
+  if (size_of(parts) <= kMaxJoinedBytes) return send_joined(fd, parts, flags);
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  return ::sendmsg(fd, &message, flags);
+}
+
+}  // namespace
 
 void close_with_reset(base::UniqueFd socket) {
   const linger at_once{.l_onoff = 1, .l_linger = 0};
@@ -31,10 +68,7 @@ IoStatus StreamSocket::send(std::span<iovec> parts, bool closes) {
     keep(parts, 0);
     return IoStatus::blocked;
   }
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | (closes ? MSG_MORE : 0));
+  const ssize_t sent = send_parts(fd_.get(), parts, kSendFlags | (closes ? MSG_MORE : 0));
   if (sent < 0) {
     if (errno != EAGAIN && errno != EINTR) return IoStatus::failed;
     keep(parts, 0);
@@ -59,7 +93,7 @@ void StreamSocket::keep(std::span<const iovec> parts, std::size_t skip) {
 
 IoStatus StreamSocket::flush() {
   while (!queue_.is_empty()) {
-    const ssize_t sent = ::send(fd_.get(), queue_.data(), queue_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::send(fd_.get(), queue_.data(), queue_.size(), kSendFlags);
     if (sent < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN ? IoStatus::blocked : IoStatus::failed;

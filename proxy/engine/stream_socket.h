@@ -26,7 +26,7 @@ class StreamSocket {
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
 
-  // One sendmsg for all parts unless bytes are queued already; what is not taken is copied to the queue.
+  // One system call for all parts unless bytes are queued already; what is not taken is copied to the queue.
   // `failed`: the connection is broken; nothing more can be sent. `parts` is used up as scratch space.
   // `closes`: close() follows, and its FIN shares a segment with these bytes.
   IoStatus send(std::span<iovec> parts, bool closes = false);

@@ -10,7 +10,7 @@
 
 namespace proxy {
 
-// What a message puts on the wire at once: the parts of one sendmsg. Holds views; the bytes must outlive the send.
+// What a message puts on the wire at once: the parts of one send. Holds views; the bytes must outlive the send.
 class WireParts {
  public:
   void add(std::string_view bytes) {

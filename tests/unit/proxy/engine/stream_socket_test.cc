@@ -84,6 +84,16 @@ TEST_F(StreamSocketTest, SendsAllPartsInTheirOrderAndKeepsNothing) {
   EXPECT_FALSE(socket_.has_sent_nothing());
 }
 
+TEST_F(StreamSocketTest, SendsSmallAndLargePartsAlike) {
+  const std::string all = numbered(6'000);
+  for (const std::size_t size : {2UL, 1'300UL, 4'095UL, 4'096UL, 4'097UL, 6'000UL}) {
+    for (const std::size_t first : {0UL, 1UL, size / 2, size - 1, size}) {
+      EXPECT_EQ(send({all.substr(0, first), all.substr(first, size - first)}), IoStatus::done);
+      EXPECT_TRUE(read_all(pair_.far.get()) == all.substr(0, size)) << first << " of " << size;
+    }
+  }
+}
+
 TEST_F(StreamSocketTest, KeepsWhatTheKernelDoesNotTakeWhereverItIsCut) {
   const std::string all = numbered(300'000);
   for (const std::size_t part : {1'000UL, 4'096UL, 70'000UL, 299'999UL}) {
