@@ -126,12 +126,12 @@ Result<> Agent::open_redirection() {
 
 Result<> Agent::start_proxy() {
   ProxySupervisor::Settings settings;
-  if (!options_.has_external_proxy) settings.program = sibling("fairlead-proxy");
-  settings.socket_path = runtime_dir_->socket();
+  if (!options_.has_external_proxy) settings.process.program = sibling("fairlead-proxy");
+  settings.process.socket_path = runtime_dir_->socket();
   settings.workers = workers();
-  settings.ends_with_agent = options_.owns_runtime_dir;
+  settings.process.ends_with_agent = options_.owns_runtime_dir;
   if (redirection_ && !options_.has_external_proxy)
-    settings.place = [this](pid_t pid) { return redirection_->place_proxy(pid); };
+    settings.process.place = [this](pid_t pid) { return redirection_->place_proxy(pid); };
   supervisor_ = std::make_unique<ProxySupervisor>(
       context_, std::move(settings),
       ProxySupervisor::Callbacks{

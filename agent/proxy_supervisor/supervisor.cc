@@ -1,21 +1,15 @@
 #include "agent/proxy_supervisor/supervisor.h"
 
-#include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
-#include <fstream>
 
 #include "base/unix_socket.h"
 #include "proxy/sandbox/proxy_user.h"
-
-extern char** environ;
 
 namespace agent {
 namespace {
@@ -34,26 +28,9 @@ constexpr std::uint64_t kPingsPerQuestion = 60;  // which services are in use
 constexpr std::size_t kExitsThatMatter = 5;
 constexpr std::chrono::seconds kExitWindow{20};
 constexpr std::chrono::seconds kSlowRestart{5};
-constexpr std::chrono::seconds kExternalAbsence{3};  // of a proxy that somebody else starts
-constexpr std::chrono::milliseconds kStopPoll{5};
-constexpr std::chrono::seconds kStartLimit{10};  // until a started proxy says hello
-
-// One that has ended and is not reaped yet still has a name, but no command line.
-bool is_proxy_process(pid_t pid) {
-  const std::string process = "/proc/" + std::to_string(pid);
-  std::ifstream comm(process + "/comm"), command_line(process + "/cmdline");
-  std::string name;
-  return std::getline(comm, name) && name == "fairlead-proxy" &&
-         command_line.get() != std::ifstream::traits_type::eof();
-}
-
-std::string pid_file(const std::string& socket_path) { return socket_path + ".proxy"; }
-
-pid_t remembered_pid(const std::string& socket_path) {
-  std::ifstream file(pid_file(socket_path));
-  pid_t pid = 0;
-  return file >> pid && pid > 1 && is_proxy_process(pid) ? pid : 0;
-}
+constexpr std::chrono::seconds kExternalAbsence{3};     // of a proxy that somebody else starts
+constexpr std::chrono::milliseconds kStopReserve{500};  // after its drain
+constexpr std::chrono::seconds kStartLimit{10};         // until a started proxy says hello
 
 std::optional<pid_t> allowed_peer(int socket) {
   ucred peer{};
@@ -76,18 +53,19 @@ ProxySupervisor::ProxySupervisor(asio::io_context& context, Settings settings, C
       settings_(std::move(settings)),
       callbacks_(std::move(callbacks)),
       server_(context),
+      process_(context, settings_.process, [this](pid_t pid, std::string_view how) { on_exit(pid, how); }),
       restart_timer_(context),
       ping_timer_(context) {}
 
 ProxySupervisor::~ProxySupervisor() = default;
 
 Result<> ProxySupervisor::start(bool adopts) {
-  const pid_t earlier = adopts ? remembered_pid(settings_.socket_path) : 0;
-  auto socket = base::listen_unix(settings_.socket_path);
+  const pid_t earlier = adopts ? process_.earlier() : 0;
+  auto socket = base::listen_unix(settings_.process.socket_path);
   if (!socket) return tl::unexpected(socket.error());
   server_.assign(socket->release());
   accept_proxy();
-  is_adopting_ = settings_.program.empty();  // it may have served for an agent before us
+  is_adopting_ = !process_.is_ours_to_start();  // it may have served for an agent before us
   if (earlier == 0 || is_adopting_) return spawn();
 
   spdlog::info("a proxy of an earlier agent is running (pid {}); waiting for it", earlier);
@@ -104,40 +82,14 @@ Result<> ProxySupervisor::start(bool adopts) {
 }
 
 Result<> ProxySupervisor::spawn() {
-  if (settings_.program.empty()) {  // it comes by itself
+  if (!process_.is_ours_to_start()) {  // it comes by itself
     expect_proxy();
     return {};
   }
-  std::string name = "fairlead-proxy", option = "--agent-socket", path = settings_.socket_path,
-              end = "--ends-with-agent";
-  std::vector<char*> arguments = {name.data(), option.data(), path.data()};
-  if (settings_.ends_with_agent) arguments.push_back(end.data());
-  arguments.push_back(nullptr);
-  // Nothing of ours: not even what a library has opened without O_CLOEXEC, such as the admin endpoint's socket.
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  // A group of its own: Ctrl-C in a terminal is for the agent, which then ends the proxy in order.
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, settings_.program.c_str(), &actions, &attributes, arguments.data(), environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return base::fail_errno("start " + settings_.program, error);
-  if (auto placed = settings_.place(pid); !placed) {
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    return placed;
-  }
-  pid_ = pid;
-  is_child_ = true;
-  std::ofstream(pid_file(settings_.socket_path)) << pid << '\n';
-  watch_process();
+  if (auto started = process_.start(); !started) return started;
   restart_timer_.expires_after(kStartLimit);
-  restart_timer_.async_wait([this, pid](const boost::system::error_code& error) {
-    if (!error && pid_ == pid) end_hung("does not say hello");
+  restart_timer_.async_wait([this, pid = process_.pid()](const boost::system::error_code& error) {
+    if (!error && process_.pid() == pid) end_hung("does not say hello");
   });
   return {};
 }
@@ -156,9 +108,9 @@ void ProxySupervisor::spawn_or_try_later() {
 }
 
 void ProxySupervisor::end_hung(std::string_view what_it_does) {
-  spdlog::error("the proxy (pid {}) {}; ending it", pid_, what_it_does);
+  spdlog::error("the proxy (pid {}) {}; ending it", process_.pid(), what_it_does);
   exit_reason_ = RestartReason::hang;
-  if (pid_ != 0) ::kill(pid_, SIGKILL);
+  process_.signal(SIGKILL);
 }
 
 // Until then connections wait in the listeners' queues.
@@ -171,30 +123,10 @@ void ProxySupervisor::expect_proxy() {
   });
 }
 
-// The kernel says when the process ends, whether it is our child or was adopted.
-void ProxySupervisor::watch_process() {
-  if (pid_ == 0) return;  // of a PID namespace that we do not see; the end of the connection says it
-  const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-  if (pidfd < 0) {
-    on_exit();
-    return;
-  }
-  process_ = std::make_unique<asio::posix::stream_descriptor>(context_, pidfd);
-  process_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-    if (!error) on_exit();
-  });
-}
-
-void ProxySupervisor::on_exit() {
-  process_.reset();
-  int status = 0;
-  if (is_child_) ::waitpid(pid_, &status, 0);
-  const pid_t ended = std::exchange(pid_, 0);
+void ProxySupervisor::on_exit(pid_t pid, std::string_view how) {
   lose_connection();
   if (is_stopping_) return;
-  spdlog::warn("the proxy (pid {}) ended: {}", ended,
-               WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
-                                   : "exit code " + std::to_string(WEXITSTATUS(status)));
+  spdlog::warn("the proxy (pid {}) ended: {}", pid, how);
   restart(std::exchange(exit_reason_, RestartReason::crash));
 }
 
@@ -241,11 +173,7 @@ void ProxySupervisor::accept_proxy() {
     if (peer && !is_up()) {
       connection_ = std::make_unique<channel::Connection>(std::move(socket));
       readable_ = std::make_unique<asio::posix::stream_descriptor>(context_, connection_->fd());
-      if (*peer != pid_) {  // not the one we started: left behind by an earlier agent
-        pid_ = *peer;
-        is_child_ = false;
-        watch_process();
-      }
+      if (*peer != process_.pid()) process_.watch(*peer);  // left behind by an earlier agent
       read_messages();
     }
     accept_proxy();
@@ -265,7 +193,7 @@ void ProxySupervisor::take_messages() {
   if (!open) spdlog::error("the proxy said what it must not: {}", open.error().message);
   if (open && *open) return;
   lose_connection();
-  if (pid_ == 0 && !is_stopping_) restart(RestartReason::crash);
+  if (process_.pid() == 0 && !is_stopping_) restart(RestartReason::crash);
 }
 
 void ProxySupervisor::lose_connection() {
@@ -374,7 +302,7 @@ void ProxySupervisor::send(const channel::Message& message) {
   const bool is_known = connection_->has_arrived();
   if (auto sent = connection_->send(message); !sent) {
     spdlog::error("{}", sent.error().message);
-    if (pid_ != 0) ::kill(pid_, SIGKILL);  // it does not read: as good as hung
+    process_.signal(SIGKILL);  // it does not read: as good as hung
   }
   if (is_known || !connection_->has_arrived()) return;
   asio::post(context_, [this] {
@@ -481,26 +409,13 @@ void ProxySupervisor::stop(std::chrono::milliseconds drain) {
   ping_timer_.cancel();
   boost::system::error_code ignored;
   server_.close(ignored);
-  ::unlink(settings_.socket_path.c_str());
-  ::unlink(pid_file(settings_.socket_path).c_str());
-  if (!connection_ && pid_ == 0) return;
+  ::unlink(settings_.process.socket_path.c_str());
+  process_.forget();
+  if (!connection_ && process_.pid() == 0) return;
   send(channel::Drain{drain});
-  if (!connection_) ::kill(pid_, SIGTERM);  // it does not hear us, or not yet
-  if (pid_ == 0) return;                    // somebody else waits for its end
-  const base::TimePoint deadline = base::now() + drain + std::chrono::milliseconds(500);
-  const auto has_ended = [this] {
-    if (is_child_) return ::waitpid(pid_, nullptr, WNOHANG) == pid_;
-    return ::kill(pid_, 0) != 0;
-  };
-  while (!has_ended()) {
-    if (base::now() >= deadline) {
-      ::kill(pid_, SIGKILL);
-      if (is_child_) ::waitpid(pid_, nullptr, 0);
-      break;
-    }
-    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kStopPoll).count()));
-  }
-  process_.reset();
+  if (!connection_) process_.signal(SIGTERM);  // it does not hear us, or not yet
+  if (process_.pid() == 0) return;             // somebody else waits for its end
+  process_.end_within(drain + kStopReserve);
   lose_connection();
 }
 

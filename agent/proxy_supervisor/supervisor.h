@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/proxy_supervisor/process.h"
 #include "agent/telemetry/node_state.h"
 #include "base/clock.h"
 #include "channel/connection.h"
@@ -26,12 +27,8 @@ namespace agent {
 class ProxySupervisor {
  public:
   struct Settings {
-    std::string program;      // fairlead-proxy; empty: somebody else starts it
-    std::string socket_path;  // where proxies connect
+    ProxyProcess::Command process;
     std::uint32_t workers = 1;
-    bool ends_with_agent = false;
-    // Called with the pid of a proxy that was started, before it is given any listener.
-    std::function<base::Result<>(pid_t)> place = [](pid_t) { return base::Result<>(); };
   };
   struct Callbacks {
     std::function<void(std::uint64_t generation)> applied;  // the proxy enforces this generation
@@ -87,7 +84,7 @@ class ProxySupervisor {
   // All its threads turn.
   [[nodiscard]] bool is_answering() const { return is_up() && pings_ - answered_ < 2; }
   [[nodiscard]] bool is_listening() const;
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t pid() const { return process_.pid(); }
   // As the proxy says; of the one before while there is none.
   [[nodiscard]] const std::string& version() const { return version_; }
   [[nodiscard]] std::uint64_t applied_generation() const { return applied_generation_; }
@@ -110,8 +107,7 @@ class ProxySupervisor {
   void send(const channel::Message& message);
   void send_listener(std::uint64_t id, const Held& held);
   void lose_connection();
-  void watch_process();
-  void on_exit();
+  void on_exit(pid_t pid, std::string_view how);
   void restart(telemetry::RestartReason reason);
   void spawn_or_try_later();
   void end_hung(std::string_view what_it_does);
@@ -125,7 +121,7 @@ class ProxySupervisor {
   Settings settings_;
   Callbacks callbacks_;
   boost::asio::posix::stream_descriptor server_;
-  std::unique_ptr<boost::asio::posix::stream_descriptor> process_;   // pidfd
+  ProxyProcess process_;
   std::unique_ptr<boost::asio::posix::stream_descriptor> readable_;  // the connection's descriptor, not owned
   std::unique_ptr<channel::Connection> connection_;
   boost::asio::steady_timer restart_timer_;
@@ -145,9 +141,7 @@ class ProxySupervisor {
   std::deque<base::TimePoint> exits_;                                       // recent ones
   telemetry::RestartReason exit_reason_ = telemetry::RestartReason::crash;  // of the next one
   std::array<std::uint64_t, 4> restarts_{};
-  pid_t pid_ = 0;
   std::string version_;
-  bool is_child_ = false;
   bool is_adopting_ = false;  // a proxy is expected that we did not start
   bool is_stopping_ = false;
 };
