@@ -10,12 +10,14 @@ class Measure:
     def __init__(self, name, load, goal, key="ns_per_request"):
         self.name, self.load, self.goal, self.key = name, load, goal, key
 
-    def run(self, bench, targets, rounds, seconds):
-        """A line for each product and peer. A time is compared only with those of whom a goal speaks."""
+    def run(self, bench, targets, rounds, seconds, with_all=True):
+        """A line for each product and peer. A time, and without `with_all` everything, is compared only with those of whom
+        a goal speaks."""
         def takes_part(target):
             if not (target.has_tcp if self.load.is_tcp else target.has_http):
                 return False
-            return self.key == "ns_per_request" or isinstance(target, Fairlead) or target.name in self.goal
+            is_for_all = with_all and self.key == "ns_per_request"
+            return is_for_all or isinstance(target, Fairlead) or target.name in self.goal
         targets = [target for target in targets if takes_part(target)]
         found = bench.rounds(self.name, targets, self.load, rounds, seconds)
         products = [target.name for target in targets if isinstance(target, Fairlead)]
