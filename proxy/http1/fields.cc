@@ -10,28 +10,32 @@
 namespace proxy::http1 {
 namespace {
 
+// Most write these words in lower case, and that is seen many bytes at a time.
+bool is_word(std::string_view text, std::string_view lower) {
+  return text == lower || equals_ignoring_case(text, lower);
+}
+
 void note_connection(std::string_view value, FieldFacts& facts) {
   for_each_element(value, [&facts](std::string_view name) {
     ++facts.connection_names;
-    if (equals_ignoring_case(name, "close")) {
+    if (is_word(name, "close")) {
       facts.names_close = true;
-    } else if (equals_ignoring_case(name, "keep-alive")) {
+    } else if (is_word(name, "keep-alive")) {
       facts.names_keep_alive = true;
-    } else if (equals_ignoring_case(name, "upgrade")) {
+    } else if (is_word(name, "upgrade")) {
       facts.names_upgrade = true;
-    } else if (!name.empty() && !equals_ignoring_case(name, "te")) {  // TE has its own rule
+    } else if (!name.empty() && !is_word(name, "te")) {  // TE has its own rule
       facts.names_others = true;
-      facts.names_forbidden |= name.front() == ':' || equals_ignoring_case(name, "x-forwarded-for") ||
-                               equals_ignoring_case(name, "x-forwarded-host") ||
-                               equals_ignoring_case(name, "x-forwarded-proto");
+      facts.names_forbidden |= name.front() == ':' || is_word(name, "x-forwarded-for") ||
+                               is_word(name, "x-forwarded-host") || is_word(name, "x-forwarded-proto");
     }
   });
 }
 
 void note_proxy_connection(std::string_view value, FieldFacts& facts) {
   for_each_element(value, [&facts](std::string_view name) {
-    facts.names_close |= equals_ignoring_case(name, "close");
-    facts.names_keep_alive |= equals_ignoring_case(name, "keep-alive");
+    facts.names_close |= is_word(name, "close");
+    facts.names_keep_alive |= is_word(name, "keep-alive");
   });
 }
 
@@ -60,15 +64,13 @@ HeadError note_field(HeaderId id, std::string_view value, Direction direction, H
       facts.has_content_length = true;
       return HeadError::none;
     case HeaderId::transfer_encoding:
-      facts.is_chunked = equals_ignoring_case(value, "chunked");
+      facts.is_chunked = is_word(value, "chunked");
       if (facts.transfer_encodings < 2) ++facts.transfer_encodings;
       return HeadError::none;
     case HeaderId::authority_host:
       if (direction == Direction::response) return HeadError::none;
       if (head.find(HeaderId::authority_host) != nullptr) return HeadError::codec_error;
-      return find_outside_class(value.data(), value.data() + value.size(), kHost) == value.data() + value.size()
-                 ? HeadError::none
-                 : HeadError::invalid_authority;
+      return is_host_text(value) ? HeadError::none : HeadError::invalid_authority;
     case HeaderId::connection:
       note_connection(value, facts);
       return HeadError::none;
@@ -77,8 +79,8 @@ HeadError note_field(HeaderId id, std::string_view value, Direction direction, H
       return HeadError::none;
     case HeaderId::upgrade:
       if (facts.upgrades < 2) ++facts.upgrades;
-      facts.upgrades_to_websocket = equals_ignoring_case(value, "websocket");
-      facts.upgrades_to_h2c = equals_ignoring_case(value, "h2c");
+      facts.upgrades_to_websocket = is_word(value, "websocket");
+      facts.upgrades_to_h2c = is_word(value, "h2c");
       return HeadError::none;
     default:
       return HeadError::none;

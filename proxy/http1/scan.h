@@ -107,6 +107,37 @@ inline const char* find_end_of_value(const char* at, const char* end) {
   return find_outside_class(at, end, kValue);
 }
 
+// A quick yes for what most hosts and paths are: 16 bytes or more of nothing but letters, digits and - . / : ; _
+// without `excluded`. A no says nothing.
+inline bool is_common_text(std::string_view text, char excluded) {
+#if defined(__SSE2__)
+  const auto is_common = [excluded](const char* at) {
+    const __m128i bytes = load16(at);
+    const __m128i is_letter = is_between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+    const __m128i is_other = _mm_or_si128(is_between(bytes, '-', ';'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')));
+    const __m128i is_excluded = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(excluded));
+    return _mm_movemask_epi8(_mm_andnot_si128(is_excluded, _mm_or_si128(is_letter, is_other))) == 0xffff;
+  };
+  if (text.size() < 16) return false;
+  const char* const last = text.data() + text.size() - 16;  // may overlap the block before
+  for (const char* at = text.data(); at < last; at += 16) {
+    if (!is_common(at)) return false;
+  }
+  return is_common(last);
+#else
+  static_cast<void>(text);
+  static_cast<void>(excluded);
+  return false;
+#endif
+}
+
+// Whether a Host or authority has nothing in it but what may be there.
+inline bool is_host_text(std::string_view text) {
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  return is_common_text(text, '/') || find_outside_class(begin, end, kHost) == end;
+}
+
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
 // -1: no hexadecimal digit.

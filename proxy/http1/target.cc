@@ -21,6 +21,7 @@ constexpr std::array<bool, 256> kNeedsWork = make_needs_work();
 
 // Most paths are sent on as they are: no escape, no odd character, no segment that begins with a dot.
 bool is_normal(std::string_view path) {
+  if (is_common_text(path, '.')) return true;
   char previous = '\0';
   for (const char c : path) {
     if (kNeedsWork[static_cast<std::uint8_t>(c)] || (c == '.' && previous == '/')) return false;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "proxy/http1/head.h"
+#include "proxy/http1/scan.h"
 
 using namespace std::string_literals;
 
@@ -236,6 +237,19 @@ TEST(RequestHead, SaysNotHttpAtTheFirstByteThatShowsIt) {
   EXPECT_EQ(verdict_on(std::string(33, 'A')), refused(HeadError::not_http));
   EXPECT_EQ(verdict_on(""), kMore);
   EXPECT_EQ(verdict_on("\r"), kMore);  // perhaps half of an empty line
+}
+
+// Hosts are looked at in blocks: each byte at each place of one, alone.
+TEST(RequestHead, TakesTheSameCharactersAnywhereInAHost) {
+  for (std::size_t size = 1; size < 40; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string host(size, 'h');
+        host[at] = static_cast<char>(c);
+        ASSERT_EQ(is_host_text(host), is_in_class(host[at], kHost)) << host;
+      }
+    }
+  }
 }
 
 TEST(RequestHead, ChecksTheHost) {

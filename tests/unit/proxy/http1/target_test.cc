@@ -13,6 +13,23 @@ std::string path_of(std::string_view raw) {
   return normalize_target("GET", raw, storage, target) == TargetError::none ? std::string(target.path) : "refused";
 }
 
+// Long paths are looked at in blocks, short ones are not.
+TEST(NormalizeTarget, DoesTheSameAnywhereInALongPath) {
+  for (std::size_t before = 1; before < 40; ++before) {
+    const std::string front = "/" + std::string(before, 'p');
+    for (char c = 0x21; c < 0x7f; ++c) {
+      if (c == '#') continue;  // cuts the rest off
+      const std::string alone = path_of(std::string("/p") + c + "p");
+      const std::string middle = alone.substr(2, alone.size() - 3);
+      EXPECT_EQ(path_of(front + c + std::string(20, 'p')), front + middle + std::string(20, 'p'));
+    }
+    EXPECT_EQ(path_of(front + "#fragment"), front);
+    EXPECT_EQ(path_of(front + "/./end-of-a-long-path"), front + "/end-of-a-long-path");
+    EXPECT_EQ(path_of(front + "/../end-of-a-long-path"), "/end-of-a-long-path");
+    EXPECT_EQ(path_of(front + "/.hidden-in-a-long-path"), front + "/.hidden-in-a-long-path");
+  }
+}
+
 // As Envoy forwarded each of them.
 TEST(NormalizeTarget, GivesThePathThatEnvoyForwards) {
   constexpr std::pair<std::string_view, std::string_view> kCases[] = {
