@@ -15,8 +15,9 @@ Finding warning(std::string_view code, const DocumentId& document, const Origin&
   return finding;
 }
 
-void analyze(const Documents& documents, const Registry& registry, std::vector<Finding>& findings) {
-  find_unknown_destinations(documents, registry, findings);
+void analyze(const Documents& documents, const Registry& registry, const RuleIndex& rules,
+             std::vector<Finding>& findings) {
+  find_unknown_destinations(documents, registry, rules, findings);
   find_conflicting_hosts(documents, findings);
   find_unreachable_rules(documents, findings);
   find_ignored_outlier_fields(documents, findings);

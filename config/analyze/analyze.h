@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "config/compile/registry.h"
+#include "config/compile/traffic_policy.h"
 #include "config/documents.h"
 #include "config/finding.h"
 
@@ -10,10 +11,12 @@
 // those of Istio's analyzers where it has one.
 namespace config {
 
-void analyze(const Documents& documents, const Registry& registry, std::vector<Finding>& findings);
+void analyze(const Documents& documents, const Registry& registry, const RuleIndex& rules,
+             std::vector<Finding>& findings);
 
 // One function for each kind of finding.
-void find_unknown_destinations(const Documents& documents, const Registry& registry, std::vector<Finding>& findings);
+void find_unknown_destinations(const Documents& documents, const Registry& registry, const RuleIndex& rules,
+                               std::vector<Finding>& findings);
 void find_conflicting_hosts(const Documents& documents, std::vector<Finding>& findings);       // IST0109
 void find_unreachable_rules(const Documents& documents, std::vector<Finding>& findings);       // IST0130, IST0131
 void find_ignored_outlier_fields(const Documents& documents, std::vector<Finding>& findings);  // IST0133

@@ -2,7 +2,6 @@
 
 #include "config/analyze/analyze.h"
 #include "config/analyze/outlier.h"
-#include "config/compile/traffic_policy.h"
 
 // FL0002: a share of the hosts that is less than one host, so that nobody is ever ejected.
 namespace config {
@@ -35,11 +34,10 @@ void check(const DestinationRule& rule, const OutlierSettings& settings, const R
 void find_impossible_ejections(const Documents& documents, const Registry& registry, std::vector<Finding>& findings) {
   if (documents.settings.semantics == Semantics::legacy) return;  // one host may always go
   for (const DestinationRule& rule : documents.destination_rules) {
-    for (const Registry::Entry& entry : registry.entries()) {
-      if (!entry.is_in_use) continue;  // its endpoints are not known
-      if (!covers_host(rule.host, entry.service.host)) continue;
+    for (const Registry::Entry* entry : registry.covered_by(rule.host)) {
+      if (!entry->is_in_use) continue;  // its endpoints are not known
       for_each_outlier(rule, [&](const OutlierSettings& settings, const Subset* subset, std::uint16_t) {
-        check(rule, settings, entry, subset, findings);
+        check(rule, settings, *entry, subset, findings);
       });
     }
   }

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "config/analyze/analyze.h"
-#include "config/compile/traffic_policy.h"
 
 // IST0174: a DestinationRule for a host that nobody declares. IST0173: a subset that no endpoint is in.
 namespace config {
@@ -9,10 +8,7 @@ namespace config {
 void find_rules_of_unknown_hosts(const Documents& documents, const Registry& registry, std::vector<Finding>& findings) {
   for (const DestinationRule& rule : documents.destination_rules) {
     const DocumentId id{"DestinationRule", rule.metadata.name_space, rule.metadata.name};
-    std::vector<const Registry::Entry*> services;
-    for (const Registry::Entry& entry : registry.entries()) {
-      if (covers_host(rule.host, entry.service.host)) services.push_back(&entry);
-    }
+    const std::vector<const Registry::Entry*> services = registry.covered_by(rule.host);
     if (services.empty()) {
       Origin origin = rule.metadata.origin;
       origin.path = "spec.host";

@@ -1,13 +1,12 @@
 #include <algorithm>
 
 #include "config/analyze/analyze.h"
-#include "config/compile/traffic_policy.h"
 
 // IST0101: a route names a host, a subset or a port that does not exist.
 namespace config {
 namespace {
 
-void check(const Documents& documents, const Registry& registry, const VirtualService& service,
+void check(const Registry& registry, const RuleIndex& rules, const VirtualService& service,
            const RouteDestination& destination, std::vector<Finding>& findings) {
   const DocumentId id{"VirtualService", service.metadata.name_space, service.metadata.name};
   const auto index = registry.find(destination.host);
@@ -21,8 +20,7 @@ void check(const Documents& documents, const Registry& registry, const VirtualSe
   const Registry::Entry& entry = registry.entries()[*index];
   const Viewer viewer{service.metadata.name_space, {}};
   if (!destination.subset.empty() &&
-      find_rules(documents, viewer, destination.host, entry.service.name_space).find_subset(destination.subset) ==
-          nullptr) {
+      rules.find(viewer, destination.host, entry.service.name_space).find_subset(destination.subset) == nullptr) {
     findings.push_back(warning("IST0101", id, destination.origin,
                                "the subset " + destination.subset + " of " + destination.host +
                                    " is not declared by any DestinationRule: requests are answered with 503 NC"));
@@ -53,11 +51,12 @@ void check(const Documents& documents, const Registry& registry, const VirtualSe
 
 }  // namespace
 
-void find_unknown_destinations(const Documents& documents, const Registry& registry, std::vector<Finding>& findings) {
+void find_unknown_destinations(const Documents& documents, const Registry& registry, const RuleIndex& rules,
+                               std::vector<Finding>& findings) {
   for (const VirtualService& service : documents.virtual_services) {
     for (const HttpRule& rule : service.http) {
       for (const RouteDestination& destination : rule.destinations) {
-        check(documents, registry, service, destination, findings);
+        check(registry, rules, service, destination, findings);
       }
     }
   }

@@ -17,8 +17,8 @@ namespace {
 // kept for each source anyway.
 class Backends {
  public:
-  Backends(const Documents& documents, const Registry& registry, std::vector<Backend>& backends)
-      : documents_(documents), registry_(registry), backends_(backends) {}
+  Backends(const Documents& documents, const Registry& registry, const RuleIndex& rules, std::vector<Backend>& backends)
+      : semantics_(documents.settings.semantics), registry_(registry), rules_(rules), backends_(backends) {}
 
   std::uint32_t find_or_add(const Viewer& viewer, const std::string& host, std::uint16_t port,
                             const std::string& subset_name) {
@@ -29,12 +29,12 @@ class Backends {
     const auto declared = std::find_if(entry.ports.begin(), entry.ports.end(),
                                        [&](const PortDeclaration& candidate) { return candidate.number == port; });
     if (declared == entry.ports.end()) return Destination::kUnknownBackend;
-    const HostRules rules = find_rules(documents_, viewer, host, entry.service.name_space);
+    const HostRules rules = rules_.find(viewer, host, entry.service.name_space);
     const Subset* subset = rules.find_subset(subset_name);
     if (subset == nullptr && !subset_name.empty()) return Destination::kUnknownBackend;
 
     const Labels& labels = subset == nullptr ? kNoLabels : subset->labels;
-    const BackendPolicy policy = rules.policy(port, subset, documents_.settings.semantics);
+    const BackendPolicy policy = rules.policy(port, subset, semantics_);
     std::string origin = rules.origin(subset);
     auto& known = known_[std::tuple(*service, port, subset_name)];
     for (const Known& candidate : known) {
@@ -62,8 +62,9 @@ class Backends {
   };
   static const Labels kNoLabels;
 
-  const Documents& documents_;
+  const Semantics semantics_;
   const Registry& registry_;
+  const RuleIndex& rules_;
   std::vector<Backend>& backends_;
   std::map<std::tuple<std::uint32_t, std::uint16_t, std::string>, std::vector<Known>> known_;
 };
@@ -121,7 +122,8 @@ CompileResult compile(const Documents& documents, std::uint64_t generation) {
   const Registry registry(documents, result.findings);
   config.has_services_on_demand = documents.services_in_use.has_value();
 
-  Backends backends(documents, registry, config.backends);
+  const RuleIndex rules(documents);
+  Backends backends(documents, registry, rules, config.backends);
   const std::set<Labels> selectors = source_selectors(documents);
   std::map<std::pair<std::string, std::vector<bool>>, std::uint32_t> tables;
   for (const WorkloadDocument& document : documents.workloads) {
@@ -146,7 +148,7 @@ CompileResult compile(const Documents& documents, std::uint64_t generation) {
     config.workloads.push_back(std::move(workload));
   }
   add_services(registry, result);
-  analyze(documents, registry, result.findings);
+  analyze(documents, registry, rules, result.findings);
   return result;
 }
 

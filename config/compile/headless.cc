@@ -44,8 +44,8 @@ bool is_named_by_virtual_service(const Documents& documents, const Viewer& viewe
   });
 }
 
-bool is_named_by_destination_rule(const Documents& documents, const Viewer& viewer, const Candidate& candidate) {
-  const HostRules found = find_rules(documents, viewer, candidate.host, candidate.service->metadata.name_space);
+bool is_named_by_destination_rule(const RuleIndex& rules, const Viewer& viewer, const Candidate& candidate) {
+  const HostRules found = rules.find(viewer, candidate.host, candidate.service->metadata.name_space);
   return std::any_of(found.rules().begin(), found.rules().end(),
                      [&](const DestinationRule* rule) { return rule->host == candidate.host; });
 }
@@ -54,12 +54,13 @@ bool is_named_by_destination_rule(const Documents& documents, const Viewer& view
 
 std::set<std::string, std::less<>> headless_services_with_policies(const Documents& documents) {
   std::set<std::string, std::less<>> hosts;
+  const RuleIndex rules(documents);
   for (const Candidate& candidate : candidates(documents)) {
     const auto sees_policy = [&](const WorkloadDocument& workload) {
       const Viewer viewer{workload.metadata.name_space, workload.metadata.labels};
       return is_visible(candidate.service->export_to, candidate.service->metadata.name_space, viewer.name_space) &&
              (is_named_by_virtual_service(documents, viewer, candidate.host) ||
-              is_named_by_destination_rule(documents, viewer, candidate));
+              is_named_by_destination_rule(rules, viewer, candidate));
     };
     if (std::any_of(documents.workloads.begin(), documents.workloads.end(), sees_policy)) hosts.insert(candidate.host);
   }

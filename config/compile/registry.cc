@@ -4,6 +4,7 @@
 #include <set>
 
 #include "config/compile/headless.h"
+#include "config/compile/host_patterns.h"
 
 namespace config {
 namespace {
@@ -103,7 +104,8 @@ WorkloadIdentity identity_from_labels(const Labels& labels, std::string_view wor
   return identity;
 }
 
-Registry::Registry(const Documents& documents, std::vector<Finding>& findings) : documents_(documents) {
+Registry::Registry(const Documents& documents, std::vector<Finding>& findings) {
+  index_workloads(documents);
   std::multimap<std::pair<std::string_view, std::string_view>, const EndpointSlice*> slices;  // by service
   for (const EndpointSlice& slice : documents.endpoint_slices) {
     slices.emplace(std::pair(std::string_view(slice.metadata.name_space), std::string_view(slice.service)), &slice);
@@ -166,6 +168,27 @@ void Registry::add(Entry entry, std::vector<Finding>& findings) {
   findings.push_back(std::move(finding));
 }
 
+void Registry::index_workloads(const Documents& documents) {
+  for (const WorkloadDocument& workload : documents.workloads) {
+    const Labels& labels = workload.metadata.labels;
+    if (labels.empty()) continue;
+    const auto& [name, value] = *labels.begin();
+    workloads_[{workload.metadata.name_space, name, value}].push_back(&workload);
+  }
+}
+
+std::vector<const Registry::Entry*> Registry::covered_by(std::string_view pattern) const {
+  std::vector<const Entry*> covered;
+  if (!is_wildcard(pattern)) {
+    if (const auto index = find(pattern)) covered.push_back(&entries_[*index]);
+    return covered;
+  }
+  for (const Entry& entry : entries_) {
+    if (covers_host(pattern, entry.service.host)) covered.push_back(&entry);
+  }
+  return covered;
+}
+
 std::optional<std::uint32_t> Registry::find(std::string_view host) const {
   const auto found = by_host_.find(host);
   if (found == by_host_.end()) return std::nullopt;
@@ -174,12 +197,17 @@ std::optional<std::uint32_t> Registry::find(std::string_view host) const {
 
 WorkloadIdentity Registry::identity_of(const EndpointDeclaration& endpoint, const std::string& name_space) const {
   if (!endpoint.workload.empty()) return identity_from_labels(endpoint.labels, endpoint.workload, name_space);
-  // The workload behind an endpoint is the one whose labels the endpoint has, the most specific first.
+  // The workload behind an endpoint is the one whose labels the endpoint has, the most specific first, then the oldest.
   const WorkloadDocument* best = nullptr;
-  for (const WorkloadDocument& workload : documents_.workloads) {
-    const Labels& labels = workload.metadata.labels;
-    if (workload.metadata.name_space != name_space || labels.empty() || !includes(endpoint.labels, labels)) continue;
-    if (best == nullptr || labels.size() > best->metadata.labels.size()) best = &workload;
+  for (const auto& [name, value] : endpoint.labels) {
+    const auto found = workloads_.find({name_space, name, value});
+    if (found == workloads_.end()) continue;
+    for (const WorkloadDocument* workload : found->second) {
+      const Labels& labels = workload->metadata.labels;
+      if (!includes(endpoint.labels, labels)) continue;
+      const std::size_t most = best == nullptr ? 0 : best->metadata.labels.size();
+      if (labels.size() > most || (labels.size() == most && workload < best)) best = workload;
+    }
   }
   std::string name = "unknown";
   if (best != nullptr) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "config/documents.h"
@@ -30,6 +31,9 @@ class Registry {
   // By its exact host; nullopt when there is none.
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view host) const;
 
+  // Those whose host `pattern` covers, in the order of entries().
+  [[nodiscard]] std::vector<const Entry*> covered_by(std::string_view pattern) const;
+
   // The endpoints of one port whose labels include `subset`.
   [[nodiscard]] std::vector<Endpoint> endpoints(const Entry& entry, const PortDeclaration& port,
                                                 const Labels& subset) const;
@@ -38,9 +42,13 @@ class Registry {
   void add(Entry entry, std::vector<Finding>& findings);
   WorkloadIdentity identity_of(const EndpointDeclaration& endpoint, const std::string& name_space) const;
 
-  const Documents& documents_;
+  void index_workloads(const Documents& documents);
+
   std::vector<Entry> entries_;
   std::map<std::string, std::uint32_t, std::less<>> by_host_;
+  // Workloads with labels, by namespace and their first label: an endpoint is of one that has only labels of its own.
+  using FirstLabel = std::tuple<std::string_view, std::string_view, std::string_view>;
+  std::map<FirstLabel, std::vector<const WorkloadDocument*>> workloads_;
 };
 
 // What labels say about a workload (OBSERVABILITY 2); `workload` is its name where the labels do not give one.

@@ -3,11 +3,16 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "config/compile/host_patterns.h"
 
 namespace config {
 namespace {
 
 const std::string kDefaultRouteName = "default";
+constexpr std::uint16_t kPortOfUnknownHosts = 80;
 
 // What a path condition looks like in x-envoy-decorator-operation.
 std::string path_pattern(const RouteMatch& match) {
@@ -33,8 +38,6 @@ bool matches_viewer(const HttpMatch& match, const Viewer& viewer) {
   return match.source_namespace.empty() || match.source_namespace == viewer.name_space;
 }
 
-bool is_wildcard(std::string_view host) { return host.starts_with('*'); }
-
 std::string literal(const base::IpAddress& address) {
   return address.is_v4() ? address.to_string() : "[" + address.to_string() + "]";
 }
@@ -44,71 +47,79 @@ class TableBuilder {
   TableBuilder(const Documents& documents, const Registry& registry, const Viewer& viewer, const BackendLookup& backend)
       : documents_(documents), registry_(registry), viewer_(viewer), backend_(backend) {
     for (const Registry::Entry& entry : registry.entries()) {
-      if (entry.is_in_use && is_visible(entry.export_to, entry.service.name_space, viewer.name_space))
-        services_.push_back(&entry);
+      if (entry.is_in_use && is_visible(entry.export_to, entry.service.name_space, viewer.name_space)) add(entry);
     }
-    virtual_services_ = visible_virtual_services(documents, viewer.name_space);
-    claim_hosts();
+    for (const VirtualService* service : visible_virtual_services(documents, viewer.name_space)) add(*service);
   }
 
   RouteTable build() {
-    std::set<std::uint16_t> ports;
-    for (const Registry::Entry* entry : services_) {
-      for (const PortDeclaration& port : entry->ports) {
-        if (port.protocol == Protocol::http) ports.insert(port.number);
-      }
-    }
     RouteTable table;
     table.unknown_hosts = documents_.settings.unknown_hosts;
-    for (const std::uint16_t port : ports) table.ports.push_back(build_port(port));
+    for (const auto& [number, port] : ports_) table.ports.push_back(build_port(number, port));
     return table;
   }
 
  private:
-  static const PortDeclaration* find_port(const Registry::Entry& entry, std::uint16_t number) {
-    const auto found = std::find_if(entry.ports.begin(), entry.ports.end(),
-                                    [&](const PortDeclaration& port) { return port.number == number; });
-    return found == entry.ports.end() ? nullptr : &*found;
+  // One destination port: the services that have it, and the VirtualServices that may say something about it.
+  struct Port {
+    std::vector<const Registry::Entry*> services;
+    std::unordered_map<std::string_view, const Registry::Entry*> by_host;
+    VirtualServices virtual_services;
+  };
+
+  void add(const Registry::Entry& entry) {
+    for (const PortDeclaration& declared : entry.ports) {
+      if (declared.protocol != Protocol::http) continue;
+      Port& port = ports_[declared.number];
+      // Of several with one number the first counts.
+      if (std::ranges::find(entry.ports, declared.number, &PortDeclaration::number).base() != &declared) continue;
+      port.services.push_back(&entry);
+      port.by_host.emplace(entry.service.host, &entry);
+    }
+  }
+
+  void add(const VirtualService& service) {
+    for (const std::string& host : service.hosts) claims_.add(host, &service);
+    if (std::ranges::any_of(service.hosts, [](const std::string& host) { return is_wildcard(host); })) {
+      for (auto& [number, port] : ports_) port.virtual_services.push_back(&service);
+      return;
+    }
+    std::set<std::uint16_t> numbers = {kPortOfUnknownHosts};
+    for (const std::string& host : service.hosts) {
+      const auto found = registry_.find(host);
+      if (!found) continue;
+      for (const PortDeclaration& port : registry_.entries()[*found].ports) numbers.insert(port.number);
+    }
+    for (const std::uint16_t number : numbers) {
+      if (const auto port = ports_.find(number); port != ports_.end())
+        port->second.virtual_services.push_back(&service);
+    }
   }
 
   // Which VirtualService a service obeys through a wildcard: the one with its exact host if there is one, else the one
   // with the longest wildcard; of several the first.
-  void claim_hosts() {
-    for (const Registry::Entry* entry : services_) {
-      const VirtualService* best = nullptr;
-      std::string_view best_host;
-      for (const VirtualService* service : virtual_services_) {
-        for (const std::string& host : service->hosts) {
-          if (!covers_host(host, entry->service.host)) continue;
-          const bool is_better =
-              best == nullptr || (is_wildcard(best_host) && (!is_wildcard(host) || host.size() > best_host.size()));
-          if (!is_better) continue;
-          best = service;
-          best_host = host;
-        }
-      }
-      if (best != nullptr) claimed_by_[entry] = best;
-    }
+  [[nodiscard]] const VirtualService* claimant(const Registry::Entry& entry) const {
+    const VirtualService* first = nullptr;
+    claims_.for_each_covering(entry.service.host, [&](const VirtualServices& services) {
+      first = services.front();
+      return true;
+    });
+    return first;
   }
 
-  PortRoutes build_port(std::uint16_t port) {
+  PortRoutes build_port(std::uint16_t number, const Port& port) {
     PortRoutes result;
-    result.port = port;
-    std::set<std::string> taken;
-    std::vector<const Registry::Entry*> on_port;
-    for (const Registry::Entry* entry : services_) {
-      const PortDeclaration* declared = find_port(*entry, port);
-      if (declared != nullptr && declared->protocol == Protocol::http) on_port.push_back(entry);
-    }
-    std::set<const Registry::Entry*> routed;
-    for (const VirtualService* service : virtual_services_) {
+    result.port = number;
+    std::unordered_set<std::string> taken;
+    std::unordered_set<const Registry::Entry*> routed;
+    for (const VirtualService* service : port.virtual_services) {
       std::vector<const Registry::Entry*> matched;
       std::vector<std::string> other_hosts;
-      for (const std::string& host : service->hosts) match_host(host, *service, on_port, matched, other_hosts);
+      for (const std::string& host : service->hosts) match_host(host, *service, port, matched, other_hosts);
       // Hosts that no service has are served on the ports of those that the document shares with services, and on 80.
-      if (matched.empty() && (port != 80 || other_hosts.empty())) continue;
+      if (matched.empty() && (number != kPortOfUnknownHosts || other_hosts.empty())) continue;
       // Not before somebody wants them: what routes lead to is compiled as well.
-      const std::vector<Route> routes = build_routes(*service, port);
+      const std::vector<Route> routes = build_routes(*service, number);
       if (routes.empty()) continue;
       for (const std::string& host : other_hosts) add_virtual_host(result, taken, host, {host}, routes);
       for (const Registry::Entry* entry : matched) {
@@ -116,25 +127,26 @@ class TableBuilder {
         add_virtual_host(result, taken, entry->service.host, service_domains(*entry), routes);
       }
     }
-    for (const Registry::Entry* entry : on_port) {
+    for (const Registry::Entry* entry : port.services) {
       if (routed.contains(entry)) continue;
-      add_virtual_host(result, taken, entry->service.host, service_domains(*entry), {default_route(*entry, port)});
+      add_virtual_host(result, taken, entry->service.host, service_domains(*entry), {default_route(*entry, number)});
     }
     return result;
   }
 
-  void match_host(const std::string& host, const VirtualService& service,
-                  const std::vector<const Registry::Entry*>& on_port, std::vector<const Registry::Entry*>& matched,
-                  std::vector<std::string>& other_hosts) const {
+  void match_host(const std::string& host, const VirtualService& service, const Port& port,
+                  std::vector<const Registry::Entry*>& matched, std::vector<std::string>& other_hosts) const {
     bool is_known = false;
-    for (const Registry::Entry* entry : on_port) {
-      if (!covers_host(host, entry->service.host)) continue;
-      is_known = true;
-      if (is_wildcard(host)) {
-        const auto claim = claimed_by_.find(entry);
-        if (claim == claimed_by_.end() || claim->second != &service) continue;
+    if (!is_wildcard(host)) {
+      const auto found = port.by_host.find(host);
+      is_known = found != port.by_host.end();
+      if (is_known) matched.push_back(found->second);
+    } else {
+      for (const Registry::Entry* entry : port.services) {
+        if (!covers_host(host, entry->service.host)) continue;
+        is_known = true;
+        if (claimant(*entry) == &service) matched.push_back(entry);
       }
-      matched.push_back(entry);
     }
     if (!is_known && !is_unused(host)) other_hosts.push_back(host);
   }
@@ -145,7 +157,7 @@ class TableBuilder {
     return found && !registry_.entries()[*found].is_in_use;
   }
 
-  static void add_virtual_host(PortRoutes& port, std::set<std::string>& taken, const std::string& host,
+  static void add_virtual_host(PortRoutes& port, std::unordered_set<std::string>& taken, const std::string& host,
                                const std::vector<std::string>& domains, std::vector<Route> routes) {
     VirtualHost virtual_host;
     virtual_host.name = host + ":" + std::to_string(port.port);
@@ -241,9 +253,8 @@ class TableBuilder {
   const Registry& registry_;
   const Viewer& viewer_;
   const BackendLookup& backend_;
-  std::vector<const Registry::Entry*> services_;
-  std::vector<const VirtualService*> virtual_services_;
-  std::map<const Registry::Entry*, const VirtualService*> claimed_by_;
+  std::map<std::uint16_t, Port> ports_;
+  HostPatterns<const VirtualService*> claims_;
 };
 
 }  // namespace
@@ -271,20 +282,27 @@ std::vector<std::string> domains_of(std::string_view host, std::string_view view
   return domains;
 }
 
-std::vector<const VirtualService*> visible_virtual_services(const Documents& documents, std::string_view name_space) {
+VirtualServices visible_virtual_services(const Documents& documents, std::string_view name_space) {
+  VirtualServices all;
+  all.reserve(documents.virtual_services.size());
+  for (const VirtualService& service : documents.virtual_services) all.push_back(&service);
+  return visible_virtual_services(all, name_space);
+}
+
+VirtualServices visible_virtual_services(const VirtualServices& services, std::string_view name_space) {
   struct Ranked {
     int rank;  // private to the namespace, exported to it by name, public
     const VirtualService* service;
   };
   std::vector<Ranked> ranked;
-  for (const VirtualService& service : documents.virtual_services) {
-    const auto& gateways = service.gateways;
-    if (service.hosts.empty() || std::find(gateways.begin(), gateways.end(), "mesh") == gateways.end()) continue;
-    if (!is_visible(service.export_to, service.metadata.name_space, name_space)) continue;
-    const auto& to = service.export_to;
+  for (const VirtualService* service : services) {
+    const auto& gateways = service->gateways;
+    if (service->hosts.empty() || std::find(gateways.begin(), gateways.end(), "mesh") == gateways.end()) continue;
+    if (!is_visible(service->export_to, service->metadata.name_space, name_space)) continue;
+    const auto& to = service->export_to;
     const bool is_public = to.empty() || std::find(to.begin(), to.end(), "*") != to.end();
-    const bool is_own = service.metadata.name_space == name_space;
-    ranked.push_back({is_public ? 2 : is_own ? 0 : 1, &service});
+    const bool is_own = service->metadata.name_space == name_space;
+    ranked.push_back({is_public ? 2 : is_own ? 0 : 1, service});
   }
   std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
     if (a.rank != b.rank) return a.rank < b.rank;
@@ -292,9 +310,9 @@ std::vector<const VirtualService*> visible_virtual_services(const Documents& doc
     if (is_older(b.service->metadata, a.service->metadata)) return false;
     return a.service < b.service;  // elements of one vector: document order
   });
-  std::vector<const VirtualService*> services;
-  for (const Ranked& entry : ranked) services.push_back(entry.service);
-  return services;
+  VirtualServices visible;
+  for (const Ranked& entry : ranked) visible.push_back(entry.service);
+  return visible;
 }
 
 RetryPolicy resolve_retries(const std::optional<RetrySettings>& settings, const std::optional<Milliseconds>& timeout,

@@ -19,9 +19,13 @@ using BackendLookup =
 RouteTable build_route_table(const Documents& documents, const Registry& registry, const Viewer& viewer,
                              const BackendLookup& backend);
 
-// The VirtualServices that count for clients of `name_space`, in the order in which they claim hosts: private ones
-// first, the oldest first.
-std::vector<const VirtualService*> visible_virtual_services(const Documents& documents, std::string_view name_space);
+// Elements of Documents::virtual_services.
+using VirtualServices = std::vector<const VirtualService*>;
+// Those that count for clients of `name_space`, in the order in which they claim hosts: private ones first, the oldest
+// first.
+VirtualServices visible_virtual_services(const Documents& documents, std::string_view name_space);
+// The same of some of them.
+VirtualServices visible_virtual_services(const VirtualServices& services, std::string_view name_space);
 
 // What `retries` of a rule (or the node's default) means; without either, Istio's built-in policy.
 RetryPolicy resolve_retries(const std::optional<RetrySettings>& settings, const std::optional<Milliseconds>& timeout,

@@ -1,14 +1,13 @@
 #include "config/compile/traffic_policy.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 #include "config/compile/registry.h"
 
 namespace config {
 namespace {
-
-bool is_wildcard(std::string_view host) { return host.starts_with('*'); }
 
 using Rules = std::vector<const DestinationRule*>;
 
@@ -17,30 +16,6 @@ bool is_private(const DestinationRule& rule) {
   if (rule.workload_selector) return true;
   const auto is_own = [&](const std::string& entry) { return entry == "." || entry == rule.metadata.name_space; };
   return !rule.export_to.empty() && std::all_of(rule.export_to.begin(), rule.export_to.end(), is_own);
-}
-
-// The rules of `name_space` that `is_candidate` lets through, for the most specific host that covers `host`.
-template <typename Predicate>
-Rules most_specific(const Documents& documents, std::string_view name_space, std::string_view host,
-                    Predicate is_candidate) {
-  Rules found;
-  std::string_view best;
-  for (const DestinationRule& rule : documents.destination_rules) {
-    if (rule.metadata.name_space != name_space || !covers_host(rule.host, host) || !is_candidate(rule)) continue;
-    const bool is_better =
-        best.empty() || (is_wildcard(best) && (!is_wildcard(rule.host) || rule.host.size() > best.size()));
-    if (is_better && rule.host != best) {
-      best = rule.host;
-      found.clear();
-    }
-    if (rule.host == best) found.push_back(&rule);
-  }
-  std::sort(found.begin(), found.end(), [](const DestinationRule* a, const DestinationRule* b) {
-    if (is_older(a->metadata, b->metadata)) return true;
-    if (is_older(b->metadata, a->metadata)) return false;
-    return a < b;  // elements of one vector: document order
-  });
-  return found;
 }
 
 // Of one namespace's rules for a host: those whose selector picks the viewer stand alone, else those without one count.
@@ -57,15 +32,6 @@ HostRules choose(const Rules& rules, const Viewer& viewer) {
     if (counts) chosen.push_back(rule);
   }
   return HostRules(std::move(chosen));
-}
-
-// What `name_space`, which is not the viewer's, exports to it.
-Rules exported(const Documents& documents, std::string_view name_space, std::string_view host, const Viewer& viewer) {
-  Rules rules =
-      most_specific(documents, name_space, host, [](const DestinationRule& rule) { return !is_private(rule); });
-  std::erase_if(
-      rules, [&](const DestinationRule* rule) { return !is_visible(rule->export_to, name_space, viewer.name_space); });
-  return rules;
 }
 
 const TrafficPolicy* find_port(const TrafficPolicy& policy, std::uint16_t port) {
@@ -99,12 +65,6 @@ bool is_older(const Metadata& a, const Metadata& b) {
   if (a.creation_timestamp != b.creation_timestamp) return a.creation_timestamp < b.creation_timestamp;
   if (a.creation_timestamp.empty()) return false;
   return std::tie(a.name, a.name_space) < std::tie(b.name, b.name_space);
-}
-
-bool covers_host(std::string_view pattern, std::string_view host) {
-  if (!is_wildcard(pattern)) return pattern == host;
-  if (is_wildcard(host)) return host.size() >= pattern.size() && host.ends_with(pattern.substr(1));
-  return host.size() >= pattern.size() - 1 && host.ends_with(pattern.substr(1));
 }
 
 const Subset* HostRules::find_subset(std::string_view name) const {
@@ -157,20 +117,49 @@ std::string HostRules::origin(const Subset* subset) const {
   return text;
 }
 
-HostRules find_rules(const Documents& documents, const Viewer& viewer, std::string_view host,
-                     std::string_view service_namespace) {
-  const std::string& root = documents.settings.root_namespace;
+RuleIndex::RuleIndex(const Documents& documents) : root_namespace_(documents.settings.root_namespace) {
+  for (const DestinationRule& rule : documents.destination_rules) {
+    by_namespace_[rule.metadata.name_space].add(rule.host, &rule);
+  }
+}
+
+// The rules of `name_space` that `is_candidate` lets through, for the most specific host that covers `host`.
+template <typename Predicate>
+RuleIndex::Rules RuleIndex::most_specific(std::string_view name_space, std::string_view host,
+                                          Predicate is_candidate) const {
+  const auto own = by_namespace_.find(name_space);
+  if (own == by_namespace_.end()) return {};
+  Rules found;
+  own->second.for_each_covering(host, [&](const Rules& rules) {
+    std::copy_if(rules.begin(), rules.end(), std::back_inserter(found),
+                 [&](const DestinationRule* rule) { return is_candidate(*rule); });
+    return !found.empty();
+  });
+  std::sort(found.begin(), found.end(), [](const DestinationRule* a, const DestinationRule* b) {
+    if (is_older(a->metadata, b->metadata)) return true;
+    if (is_older(b->metadata, a->metadata)) return false;
+    return a < b;  // elements of one vector: document order
+  });
+  return found;
+}
+
+RuleIndex::Rules RuleIndex::exported(std::string_view name_space, std::string_view host, const Viewer& viewer) const {
+  Rules rules = most_specific(name_space, host, [](const DestinationRule& rule) { return !is_private(rule); });
+  std::erase_if(
+      rules, [&](const DestinationRule* rule) { return !is_visible(rule->export_to, name_space, viewer.name_space); });
+  return rules;
+}
+
+HostRules RuleIndex::find(const Viewer& viewer, std::string_view host, std::string_view service_namespace) const {
   // For clients of the root namespace its public rules are no closer than anybody's: they come last, as for all others.
-  const Rules own = most_specific(documents, viewer.name_space, host, [&](const DestinationRule& rule) {
-    if (viewer.name_space == root) return is_private(rule);
+  const Rules own = most_specific(viewer.name_space, host, [&](const DestinationRule& rule) {
+    if (viewer.name_space == root_namespace_) return is_private(rule);
     return is_private(rule) || is_visible(rule.export_to, viewer.name_space, viewer.name_space);
   });
   // A namespace that has rules for the host ends the search even when none of their selectors picks the viewer.
   if (!own.empty()) return choose(own, viewer);
-  if (const Rules rules = exported(documents, service_namespace, host, viewer); !rules.empty()) {
-    return choose(rules, viewer);
-  }
-  return choose(exported(documents, root, host, viewer), viewer);
+  if (const Rules rules = exported(service_namespace, host, viewer); !rules.empty()) return choose(rules, viewer);
+  return choose(exported(root_namespace_, host, viewer), viewer);
 }
 
 }  // namespace config

@@ -2,8 +2,10 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "config/compile/host_patterns.h"
 #include "config/documents.h"
 
 namespace config {
@@ -33,13 +35,26 @@ class HostRules {
   std::vector<const DestinationRule*> rules_;  // of one host and namespace; the first one's policy counts
 };
 
-// Client namespace, then the service's, then the root namespace; the first that has a rule wins, and in it an exact
-// host before the longest wildcard.
-HostRules find_rules(const Documents& documents, const Viewer& viewer, std::string_view host,
-                     std::string_view service_namespace);
+// All DestinationRules, by namespace and host.
+class RuleIndex {
+ public:
+  // `documents` outlives it.
+  explicit RuleIndex(const Documents& documents);
 
-// Whether `pattern` ("*.example.com") covers `host`.
-bool covers_host(std::string_view pattern, std::string_view host);
+  // Client namespace, then the service's, then the root namespace; the first that has a rule wins, and in it an exact
+  // host before the longest wildcard.
+  [[nodiscard]] HostRules find(const Viewer& viewer, std::string_view host, std::string_view service_namespace) const;
+
+ private:
+  using Rules = std::vector<const DestinationRule*>;
+  template <typename Predicate>
+  [[nodiscard]] Rules most_specific(std::string_view name_space, std::string_view host, Predicate is_candidate) const;
+  // What `name_space`, which is not the viewer's, exports to it.
+  [[nodiscard]] Rules exported(std::string_view name_space, std::string_view host, const Viewer& viewer) const;
+
+  const std::string& root_namespace_;
+  std::unordered_map<std::string_view, HostPatterns<const DestinationRule*>> by_namespace_;
+};
 
 // Older documents count first. Without a time (a user's file) neither is older: the order of the documents is their
 // age.
