@@ -1,14 +1,29 @@
 #include "config/document_store.h"
 
 #include <algorithm>
+#include <boost/functional/hash.hpp>
 #include <iterator>
-#include <map>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "config/yaml/node.h"
 
 namespace config {
 namespace {
+
+// Ids of documents, which outlive the table.
+struct IdHash {
+  std::size_t operator()(const DocumentId* id) const {
+    std::size_t hash = 0;
+    for (const std::string* part : {&id->kind, &id->name_space, &id->name}) boost::hash_combine(hash, *part);
+    return hash;
+  }
+};
+struct IdEqual {
+  bool operator()(const DocumentId* a, const DocumentId* b) const { return *a == *b; }
+};
+using IdSet = std::unordered_set<const DocumentId*, IdHash, IdEqual>;
 
 // A folder that is gone was the folder of its files.
 bool is_within(const std::string& file, const std::string& path) {
@@ -16,22 +31,24 @@ bool is_within(const std::string& file, const std::string& path) {
 }
 
 // The second document of the same kind, namespace and name is refused: which of two should count is not ours to guess.
-void refuse_duplicates(std::vector<Candidate>& candidates) {
-  std::map<DocumentId, const Candidate*> first;
-  for (Candidate& candidate : candidates) {
-    DocumentId id = candidate.id;
-    if (id.name.empty() || !candidate.body) continue;
-    if (id.kind == "Settings") id.name_space = id.name = "";  // there is one for the node
-    const auto [existing, is_new] = first.emplace(id, &candidate);
+void refuse_duplicates(Candidates& candidates) {
+  static const DocumentId kSettings{.kind = "Settings", .name_space = {}, .name = {}};  // there is one for the node
+  std::unordered_map<const DocumentId*, const Candidate*, IdHash, IdEqual> first;
+  for (std::shared_ptr<const Candidate>& candidate : candidates) {
+    if (candidate->id.name.empty() || !candidate->body) continue;
+    const DocumentId& id = candidate->id.kind == kSettings.kind ? kSettings : candidate->id;
+    const auto [existing, is_new] = first.emplace(&id, candidate.get());
     if (is_new) continue;
     const Candidate& kept = *existing->second;
-    yaml::Report report(candidate.file, candidate.id.to_string());
-    report.error_at(candidate.mark, "",
+    yaml::Report report(candidate->file, candidate->id.to_string());
+    report.error_at(candidate->mark, "",
                     (id.name.empty() ? "the document Settings" : id.to_string()) + " is there already, at " +
                         kept.file + ":" + std::to_string(kept.mark.line) + "; remove one of them",
                     Reason::conflict);
-    candidate.findings = report.take();
-    candidate.body.reset();
+    auto refused = std::make_shared<Candidate>(*candidate);
+    refused->findings = report.take();
+    refused->body.reset();
+    candidate = std::move(refused);
   }
 }
 
@@ -52,58 +69,57 @@ std::string_view to_string(DocumentState state) {
 }
 
 void DocumentStore::update(std::span<const SourceFile> files) {
-  std::vector<Candidate> candidates = reader_.read(files);
+  Candidates candidates = reader_.read(files);
   refuse_duplicates(candidates);
 
-  std::set<DocumentId> good;
+  IdSet good;
   std::set<std::string> incomplete;  // files with a document that does not even say what it is, folders not read
-  for (const Candidate& candidate : candidates) {
-    if (candidate.body) good.insert(candidate.id);
-    if (candidate.id.name.empty()) incomplete.insert(candidate.file);
+  for (const auto& candidate : candidates) {
+    if (candidate->body) good.insert(&candidate->id);
+    if (candidate->id.name.empty()) incomplete.insert(candidate->file);
   }
 
-  std::vector<Entry> entries;
-  std::set<DocumentId> kept;
-  const auto keep_old = [&](const Entry& old) {
-    if (good.contains(old.id) || !kept.insert(old.id).second) return false;
-    entries.push_back(old);
+  Candidates in_force;
+  IdSet kept;
+  const auto keep_old = [&](const std::shared_ptr<const Candidate>& old) {
+    if (good.contains(&old->id) || !kept.insert(&old->id).second) return false;
+    in_force.push_back(old);
     return true;
   };
   std::vector<Finding> remarks;
   findings_.clear();
   statuses_.clear();
-  for (Candidate& candidate : candidates) {
-    for (Finding& finding : candidate.findings) {
-      (finding.severity == Severity::error ? findings_ : remarks).push_back(std::move(finding));
+  for (const auto& candidate : candidates) {
+    for (const Finding& finding : candidate->findings) {
+      (finding.severity == Severity::error ? findings_ : remarks).push_back(finding);
     }
-    DocumentStatus status{candidate.id, candidate.file, DocumentState::active, true};
-    if (candidate.body) {
-      entries.push_back({candidate.id, candidate.file, candidate.body});
-      if (candidate.is_partial) status.state = DocumentState::partial;
-      if (candidate.is_inactive) status.state = DocumentState::inactive;
+    DocumentStatus status{candidate->id, candidate->file, DocumentState::active, true};
+    if (candidate->body) {
+      in_force.push_back(candidate);
+      if (candidate->is_partial) status.state = DocumentState::partial;
+      if (candidate->is_inactive) status.state = DocumentState::inactive;
     } else {
       status.state = DocumentState::rejected;
       if (status.id.kind.empty()) status.id.kind = "unknown";
-      const auto old = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-        return entry.id == candidate.id && entry.file == candidate.file;
+      const auto old = std::ranges::find_if(in_force_, [&](const auto& before) {
+        return before->id == candidate->id && before->file == candidate->file;
       });
-      status.is_in_force = old != entries_.end() && keep_old(*old);
+      status.is_in_force = old != in_force_.end() && keep_old(*old);
     }
     statuses_.push_back(std::move(status));
   }
   // One of the documents that are missing from such a file is probably the one that cannot be read; keep them all.
-  for (const Entry& old : entries_) {
-    const bool may_be_hidden = std::any_of(incomplete.begin(), incomplete.end(),
-                                           [&](const std::string& path) { return is_within(old.file, path); });
-    if (may_be_hidden && keep_old(old)) {
-      statuses_.push_back({old.id, old.file, DocumentState::rejected, true});
+  for (const auto& old : in_force_) {
+    const auto may_hide_it = [&](const std::string& path) { return is_within(old->file, path); };
+    if (std::ranges::any_of(incomplete, may_hide_it) && keep_old(old)) {
+      statuses_.push_back({old->id, old->file, DocumentState::rejected, true});
     }
   }
 
   std::move(remarks.begin(), remarks.end(), std::back_inserter(findings_));
-  entries_ = std::move(entries);
+  in_force_ = std::move(in_force);
   documents_ = {};
-  for (const Entry& entry : entries_) documents_.add(*entry.body);
+  for (const auto& document : in_force_) documents_.add(document->body);
 }
 
 namespace {

@@ -42,14 +42,9 @@ class DocumentStore {
   [[nodiscard]] bool has_errors() const;
 
  private:
-  struct Entry {
-    DocumentId id;
-    std::string file;
-    std::shared_ptr<const DocumentBody> body;
-  };
   FileReader reader_;
-  std::vector<Entry> entries_;  // in document order
-  Documents documents_;
+  Candidates in_force_;  // in document order
+  Documents documents_;  // their bodies
   std::vector<Finding> findings_;
   std::vector<DocumentStatus> statuses_;
 };

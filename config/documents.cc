@@ -104,18 +104,19 @@ WorkloadDocument undeclared_workload(std::string_view name, std::string_view nam
   return workload;
 }
 
-void Documents::add(const DocumentBody& body) {
-  const auto visit = [this](const auto& document) {
+void Documents::add(const std::shared_ptr<const DocumentBody>& body) {
+  const auto visit = [&](const auto& document) {
     using T = std::decay_t<decltype(document)>;
-    if constexpr (std::is_same_v<T, VirtualService>) virtual_services.push_back(document);
-    if constexpr (std::is_same_v<T, DestinationRule>) destination_rules.push_back(document);
-    if constexpr (std::is_same_v<T, ServiceEntry>) service_entries.push_back(document);
-    if constexpr (std::is_same_v<T, KubernetesService>) services.push_back(document);
-    if constexpr (std::is_same_v<T, EndpointSlice>) endpoint_slices.push_back(document);
+    const auto share = [&] { return std::shared_ptr<const T>(body, &document); };
+    if constexpr (std::is_same_v<T, VirtualService>) virtual_services.push_back(share());
+    if constexpr (std::is_same_v<T, DestinationRule>) destination_rules.push_back(share());
+    if constexpr (std::is_same_v<T, ServiceEntry>) service_entries.push_back(share());
+    if constexpr (std::is_same_v<T, KubernetesService>) services.push_back(share());
+    if constexpr (std::is_same_v<T, EndpointSlice>) endpoint_slices.push_back(share());
     if constexpr (std::is_same_v<T, WorkloadDocument>) workloads.push_back(document);
     if constexpr (std::is_same_v<T, Settings>) settings = document;
   };
-  std::visit(visit, body);
+  std::visit(visit, *body);
 }
 
 const WorkloadDocument* Documents::find_workload(std::string_view name, std::string_view name_space) const {

@@ -16,6 +16,7 @@
 #include "config/model/node_config.h"
 #include "config/model/policy.h"
 #include "config/settings.h"
+#include "config/shared_list.h"
 
 // The documents an operator writes, as read: host names are expanded and lower-cased, values are checked, nothing is
 // resolved against other documents yet (compile.h does that).
@@ -195,11 +196,11 @@ using DocumentBody = std::variant<VirtualService, DestinationRule, ServiceEntry,
 
 // In the order of the files and of the documents in them: the first is the oldest.
 struct Documents {
-  std::vector<VirtualService> virtual_services;
-  std::vector<DestinationRule> destination_rules;
-  std::vector<ServiceEntry> service_entries;
-  std::vector<KubernetesService> services;
-  std::vector<EndpointSlice> endpoint_slices;
+  SharedList<VirtualService> virtual_services;
+  SharedList<DestinationRule> destination_rules;
+  SharedList<ServiceEntry> service_entries;
+  SharedList<KubernetesService> services;
+  SharedList<EndpointSlice> endpoint_slices;
   std::vector<WorkloadDocument> workloads;
   Settings settings;  // the defaults when there is no such document
 
@@ -207,7 +208,7 @@ struct Documents {
   // addresses are compiled, and their EndpointSlices need not be here. None: all are in use.
   std::optional<std::set<std::string, std::less<>>> services_in_use;
 
-  void add(const DocumentBody& body);
+  void add(const std::shared_ptr<const DocumentBody>& body);
   [[nodiscard]] const WorkloadDocument* find_workload(std::string_view name, std::string_view name_space) const;
 };
 

@@ -10,7 +10,7 @@
 namespace config {
 namespace {
 
-Candidate make_candidate(istio::ReadDocument read, const std::string& file) {
+std::shared_ptr<const Candidate> make_candidate(istio::ReadDocument read, const std::string& file) {
   Candidate candidate{.file = file,
                       .mark = read.mark,
                       .id = std::move(read.id),
@@ -19,7 +19,7 @@ Candidate make_candidate(istio::ReadDocument read, const std::string& file) {
                       .is_inactive = read.is_inactive,
                       .findings = std::move(read.findings)};
   if (read.body) candidate.body = std::make_shared<const DocumentBody>(*std::move(read.body));
-  return candidate;
+  return std::make_shared<const Candidate>(std::move(candidate));
 }
 
 // A `List`, as kubectl prints it, holds documents; anything else is one itself.
@@ -66,8 +66,8 @@ std::optional<std::string> domain_of(const ParsedFile& parsed, const std::string
   return std::nullopt;
 }
 
-std::vector<Candidate> read_documents(const ParsedFile& parsed, const SourceFile& file, const std::string& domain) {
-  std::vector<Candidate> candidates;
+Candidates read_documents(const ParsedFile& parsed, const SourceFile& file, const std::string& domain) {
+  Candidates candidates;
   for (const yaml::ParsedDocument& document : parsed) {
     if (document.error) {
       candidates.push_back(make_candidate(unreadable(file, *document.error), file.name));
@@ -86,27 +86,29 @@ std::vector<Candidate> read_documents(const ParsedFile& parsed, const SourceFile
 
 }  // namespace
 
-std::vector<Candidate> FileReader::read(std::span<const SourceFile> files) {
+Candidates FileReader::read(std::span<const SourceFile> files) {
   std::map<std::string, ReadFile> now;
   std::map<std::string, ParsedFile> parsed;  // what is new
   std::optional<std::string> domain;         // the first that says so counts for all files
   for (const SourceFile& file : files) {
     auto known = known_.extract(file.name);
     if (known && known.mapped().text == file.text && known.mapped().problem == file.problem) {
-      now.insert(std::move(known));
+      if (!domain) domain = known.mapped().own_domain;
+      now.insert(now.end(), std::move(known));
     } else {
       const ParsedFile& fresh = parsed[file.name] = parse(file);
-      now[file.name] = {.text = file.text,
-                        .problem = file.problem,
-                        .own_domain = domain_of(fresh, file.name),
-                        .domain = {},
-                        .candidates = {}};
+      ReadFile& read = now[file.name];
+      read = {.text = file.text,
+              .problem = file.problem,
+              .own_domain = domain_of(fresh, file.name),
+              .domain = {},
+              .candidates = {}};
+      if (!domain) domain = read.own_domain;
     }
-    if (!domain) domain = now[file.name].own_domain;
   }
   if (!domain) domain = Settings{}.cluster_domain;
 
-  std::vector<Candidate> all;
+  Candidates all;
   for (const SourceFile& file : files) {
     ReadFile& read = now[file.name];
     if (const bool is_new = parsed.contains(file.name); is_new || read.domain != *domain) {

@@ -25,18 +25,20 @@ struct Candidate {
   std::vector<Finding> findings;
 };
 
+using Candidates = std::vector<std::shared_ptr<const Candidate>>;
+
 // Reads files into documents. Only what has changed is parsed: of a thousand files, the one that is edited.
 class FileReader {
  public:
   // All documents of all files, in their order.
-  std::vector<Candidate> read(std::span<const SourceFile> files);
+  Candidates read(std::span<const SourceFile> files);
 
  private:
   struct ReadFile {
     std::string text, problem;
     std::optional<std::string> own_domain;  // of the cluster, if its Settings say so
     std::string domain;                     // that its documents were read with
-    std::vector<Candidate> candidates;
+    Candidates candidates;
   };
   std::map<std::string, ReadFile> known_;  // by name
 };

@@ -31,7 +31,7 @@ void ObjectStore::erase(const DocumentId& id) { entries_.erase(id); }
 
 void ObjectStore::add_to(Documents& documents) const {
   for (const auto& [id, entry] : entries_) {
-    if (entry.body) documents.add(*entry.body);
+    if (entry.body) documents.add(entry.body);
   }
 }
 

@@ -112,14 +112,13 @@ void Configuration::adopt(std::uint64_t generation, const std::vector<std::strin
 
 void Configuration::add_cluster_documents() {
   const config::Documents& cluster = cluster_->documents;
-  const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   first_cluster_workload_ = static_cast<std::uint32_t>(documents_.workloads.size());
-  append(documents_.workloads, cluster.workloads);
-  append(documents_.virtual_services, cluster.virtual_services);
-  append(documents_.destination_rules, cluster.destination_rules);
-  append(documents_.service_entries, cluster.service_entries);
-  append(documents_.services, cluster.services);
-  append(documents_.endpoint_slices, cluster.endpoint_slices);
+  documents_.workloads.insert(documents_.workloads.end(), cluster.workloads.begin(), cluster.workloads.end());
+  documents_.virtual_services.append(cluster.virtual_services);
+  documents_.destination_rules.append(cluster.destination_rules);
+  documents_.service_entries.append(cluster.service_entries);
+  documents_.services.append(cluster.services);
+  documents_.endpoint_slices.append(cluster.endpoint_slices);
 }
 
 // What was said before is not said again.

@@ -17,11 +17,10 @@ VirtualServices contested(const Documents& documents) {
   for (const VirtualService& service : documents.virtual_services) {
     for (const std::string& host : service.hosts) ++claims[host];
   }
-  VirtualServices services;
-  for (const VirtualService& service : documents.virtual_services) {
-    const auto is_claimed_twice = [&](const std::string& host) { return claims[host] > 1; };
-    if (std::ranges::any_of(service.hosts, is_claimed_twice)) services.push_back(&service);
-  }
+  VirtualServices services = oldest_first(documents.virtual_services);
+  const auto is_claimed_twice = [&](const std::string& host) { return claims[host] > 1; };
+  std::erase_if(services,
+                [&](const VirtualService* service) { return std::ranges::none_of(service->hosts, is_claimed_twice); });
   return services;
 }
 

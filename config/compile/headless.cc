@@ -37,8 +37,8 @@ std::vector<Candidate> candidates(const Documents& documents) {
   return found;
 }
 
-bool is_named_by_virtual_service(const Documents& documents, const Viewer& viewer, const std::string& host) {
-  const auto visible = visible_virtual_services(documents, viewer.name_space);
+bool is_named_by_virtual_service(const VirtualServices& services, const Viewer& viewer, const std::string& host) {
+  const auto visible = visible_virtual_services(services, viewer.name_space);
   return std::any_of(visible.begin(), visible.end(), [&](const VirtualService* service) {
     return std::find(service->hosts.begin(), service->hosts.end(), host) != service->hosts.end();
   });
@@ -54,12 +54,14 @@ bool is_named_by_destination_rule(const RuleIndex& rules, const Viewer& viewer, 
 
 std::set<std::string, std::less<>> headless_services_with_policies(const Documents& documents) {
   std::set<std::string, std::less<>> hosts;
+  if (std::ranges::none_of(documents.services, &KubernetesService::is_headless)) return hosts;
+  const VirtualServices services = oldest_first(documents.virtual_services);
   const RuleIndex rules(documents);
   for (const Candidate& candidate : candidates(documents)) {
     const auto sees_policy = [&](const WorkloadDocument& workload) {
       const Viewer viewer{workload.metadata.name_space, workload.metadata.labels};
       return is_visible(candidate.service->export_to, candidate.service->metadata.name_space, viewer.name_space) &&
-             (is_named_by_virtual_service(documents, viewer, candidate.host) ||
+             (is_named_by_virtual_service(services, viewer, candidate.host) ||
               is_named_by_destination_rule(rules, viewer, candidate));
     };
     if (std::any_of(documents.workloads.begin(), documents.workloads.end(), sees_policy)) hosts.insert(candidate.host);

@@ -49,7 +49,8 @@ class TableBuilder {
     for (const Registry::Entry& entry : registry.entries()) {
       if (entry.is_in_use && is_visible(entry.export_to, entry.service.name_space, viewer.name_space)) add(entry);
     }
-    for (const VirtualService* service : visible_virtual_services(documents, viewer.name_space)) add(*service);
+    const VirtualServices all = oldest_first(documents.virtual_services);
+    for (const VirtualService* service : visible_virtual_services(all, viewer.name_space)) add(*service);
   }
 
   RouteTable build() {
@@ -60,6 +61,8 @@ class TableBuilder {
   }
 
  private:
+  using Domains = std::unordered_set<std::string_view>;
+
   // One destination port: the services that have it, and the VirtualServices that may say something about it.
   struct Port {
     std::vector<const Registry::Entry*> services;
@@ -110,7 +113,7 @@ class TableBuilder {
   PortRoutes build_port(std::uint16_t number, const Port& port) {
     PortRoutes result;
     result.port = number;
-    std::unordered_set<std::string> taken;
+    Domains taken;
     std::unordered_set<const Registry::Entry*> routed;
     for (const VirtualService* service : port.virtual_services) {
       std::vector<const Registry::Entry*> matched;
@@ -157,12 +160,15 @@ class TableBuilder {
     return found && !registry_.entries()[*found].is_in_use;
   }
 
-  static void add_virtual_host(PortRoutes& port, std::unordered_set<std::string>& taken, const std::string& host,
-                               const std::vector<std::string>& domains, std::vector<Route> routes) {
+  // `taken`: the domains that `port` has.
+  static void add_virtual_host(PortRoutes& port, Domains& taken, const std::string& host,
+                               std::vector<std::string> domains, std::vector<Route> routes) {
     VirtualHost virtual_host;
     virtual_host.name = host + ":" + std::to_string(port.port);
-    for (const std::string& domain : domains) {
-      if (taken.insert(domain).second) virtual_host.domains.push_back(domain);
+    virtual_host.domains.reserve(domains.size());  // `taken` refers to them
+    for (std::string& domain : domains) {
+      if (taken.contains(domain)) continue;
+      taken.insert(virtual_host.domains.emplace_back(std::move(domain)));
     }
     if (virtual_host.domains.empty()) return;  // an older document has this host
     virtual_host.routes = std::move(routes);
@@ -282,19 +288,8 @@ std::vector<std::string> domains_of(std::string_view host, std::string_view view
   return domains;
 }
 
-VirtualServices visible_virtual_services(const Documents& documents, std::string_view name_space) {
-  VirtualServices all;
-  all.reserve(documents.virtual_services.size());
-  for (const VirtualService& service : documents.virtual_services) all.push_back(&service);
-  return visible_virtual_services(all, name_space);
-}
-
 VirtualServices visible_virtual_services(const VirtualServices& services, std::string_view name_space) {
-  struct Ranked {
-    int rank;  // private to the namespace, exported to it by name, public
-    const VirtualService* service;
-  };
-  std::vector<Ranked> ranked;
+  VirtualServices own, exported, common;  // private to the namespace, exported to it by name, public
   for (const VirtualService* service : services) {
     const auto& gateways = service->gateways;
     if (service->hosts.empty() || std::find(gateways.begin(), gateways.end(), "mesh") == gateways.end()) continue;
@@ -302,17 +297,11 @@ VirtualServices visible_virtual_services(const VirtualServices& services, std::s
     const auto& to = service->export_to;
     const bool is_public = to.empty() || std::find(to.begin(), to.end(), "*") != to.end();
     const bool is_own = service->metadata.name_space == name_space;
-    ranked.push_back({is_public ? 2 : is_own ? 0 : 1, service});
+    (is_public ? common : is_own ? own : exported).push_back(service);
   }
-  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
-    if (a.rank != b.rank) return a.rank < b.rank;
-    if (is_older(a.service->metadata, b.service->metadata)) return true;
-    if (is_older(b.service->metadata, a.service->metadata)) return false;
-    return a.service < b.service;  // elements of one vector: document order
-  });
-  VirtualServices visible;
-  for (const Ranked& entry : ranked) visible.push_back(entry.service);
-  return visible;
+  own.insert(own.end(), exported.begin(), exported.end());
+  own.insert(own.end(), common.begin(), common.end());
+  return own;
 }
 
 RetryPolicy resolve_retries(const std::optional<RetrySettings>& settings, const std::optional<Milliseconds>& timeout,

@@ -19,12 +19,10 @@ using BackendLookup =
 RouteTable build_route_table(const Documents& documents, const Registry& registry, const Viewer& viewer,
                              const BackendLookup& backend);
 
-// Elements of Documents::virtual_services.
+// Elements of Documents::virtual_services, the oldest first.
 using VirtualServices = std::vector<const VirtualService*>;
-// Those that count for clients of `name_space`, in the order in which they claim hosts: private ones first, the oldest
-// first.
-VirtualServices visible_virtual_services(const Documents& documents, std::string_view name_space);
-// The same of some of them.
+
+// Those that count for clients of `name_space`, in the order in which they claim hosts: private ones first.
 VirtualServices visible_virtual_services(const VirtualServices& services, std::string_view name_space);
 
 // What `retries` of a rule (or the node's default) means; without either, Istio's built-in policy.

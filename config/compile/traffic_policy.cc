@@ -118,8 +118,8 @@ std::string HostRules::origin(const Subset* subset) const {
 }
 
 RuleIndex::RuleIndex(const Documents& documents) : root_namespace_(documents.settings.root_namespace) {
-  for (const DestinationRule& rule : documents.destination_rules) {
-    by_namespace_[rule.metadata.name_space].add(rule.host, &rule);
+  for (const DestinationRule* rule : oldest_first(documents.destination_rules)) {
+    by_namespace_[rule->metadata.name_space].add(rule->host, rule);
   }
 }
 
@@ -134,11 +134,6 @@ RuleIndex::Rules RuleIndex::most_specific(std::string_view name_space, std::stri
     std::copy_if(rules.begin(), rules.end(), std::back_inserter(found),
                  [&](const DestinationRule* rule) { return is_candidate(*rule); });
     return !found.empty();
-  });
-  std::sort(found.begin(), found.end(), [](const DestinationRule* a, const DestinationRule* b) {
-    if (is_older(a->metadata, b->metadata)) return true;
-    if (is_older(b->metadata, a->metadata)) return false;
-    return a < b;  // elements of one vector: document order
   });
   return found;
 }

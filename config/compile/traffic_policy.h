@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "config/compile/host_patterns.h"
@@ -59,5 +62,22 @@ class RuleIndex {
 // Older documents count first. Without a time (a user's file) neither is older: the order of the documents is their
 // age.
 bool is_older(const Metadata& a, const Metadata& b);
+
+// Documents that come first in `documents` are the older ones where is_older() does not say.
+template <typename T>
+std::vector<const T*> oldest_first(const SharedList<T>& documents) {
+  std::vector<std::pair<std::size_t, const T*>> placed;  // std::stable_sort would need memory of its own as well
+  placed.reserve(documents.size());
+  for (const T& document : documents) placed.emplace_back(placed.size(), &document);
+  std::ranges::sort(placed, [](const auto& a, const auto& b) {
+    if (is_older(a.second->metadata, b.second->metadata)) return true;
+    if (is_older(b.second->metadata, a.second->metadata)) return false;
+    return a.first < b.first;
+  });
+  std::vector<const T*> sorted;
+  sorted.reserve(placed.size());
+  for (const auto& [place, document] : placed) sorted.push_back(document);
+  return sorted;
+}
 
 }  // namespace config

@@ -247,11 +247,12 @@ TEST(Registry, NamesTheWorkloadOfAnEndpointThatASearchOfAllOfThemFinds) {
     for (std::uint64_t i = random.below(12); i-- > 0;) {
       documents.workloads.emplace_back().metadata = random.metadata(random.name());
     }
-    ServiceEntry& entry = documents.service_entries.emplace_back();
+    ServiceEntry entry;
     entry.metadata.name_space = random.name_space();
     entry.hosts = {"web.example.com"};
     entry.ports = {{.number = 80, .name = "http"}};
     for (int i = 0; i < 5; ++i) entry.endpoints.emplace_back().labels = random.labels();
+    documents.service_entries.push_back(entry);
 
     std::vector<Finding> findings;
     const Registry registry(documents, findings);
