@@ -371,6 +371,7 @@ void write(pb::Settings& to, const config::ProxySettings& from) {
   to.set_max_headers(from.max_headers);
   to.set_retry_buffer_bytes(from.retry_buffer_bytes);
   to.set_pod_buffer_bytes(from.pod_buffer_bytes);
+  to.set_node_buffer_bytes(from.node_buffer_bytes);
   to.set_stream_buffer_bytes(from.stream_buffer_bytes);
   to.set_downstream_idle_timeout_ms(count(from.downstream_idle_timeout));
   to.set_request_headers_timeout_ms(count(from.request_headers_timeout));
@@ -392,6 +393,7 @@ config::ProxySettings read(const pb::Settings& from) {
   to.max_headers = from.max_headers();
   to.retry_buffer_bytes = from.retry_buffer_bytes();
   to.pod_buffer_bytes = from.pod_buffer_bytes();
+  to.node_buffer_bytes = from.node_buffer_bytes();
   to.stream_buffer_bytes = from.stream_buffer_bytes();
   to.downstream_idle_timeout = milliseconds(from.downstream_idle_timeout_ms());
   to.request_headers_timeout = milliseconds(from.request_headers_timeout_ms());

@@ -69,6 +69,7 @@ void Worker::apply(std::shared_ptr<const Snapshot> snapshot) {
     current_ = snapshots_.back().get();
     context_->counts_tcp = settings().counts_tcp;
     context_->pod_buffer_bytes = settings().pod_buffer_bytes;
+    context_->node_buffer_bytes = settings().node_buffer_bytes;
     if (previous != nullptr) {
       demand_lost_services(*previous->snapshot);
       ++previous->requests;  // unpin() drops it if nobody else has it

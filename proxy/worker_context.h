@@ -23,9 +23,10 @@ struct WorkerContext {
   engine::BufferPool buffers;
   base::Random random = base::Random::from_entropy();
   engine::ObjectPool<upstream::Connection> connections;
-  bool counts_tcp = true;              // telemetry.tcp
-  std::uint64_t pod_buffer_bytes = 0;  // limits.podBufferBytes
-  std::string head;                    // scratch for the head that is being written; used within one call
+  bool counts_tcp = true;               // telemetry.tcp
+  std::uint64_t pod_buffer_bytes = 0;   // limits.podBufferBytes
+  std::uint64_t node_buffer_bytes = 0;  // limits.nodeBufferBytes
+  std::string head;                     // scratch for the head that is being written; used within one call
 };
 
 }  // namespace proxy

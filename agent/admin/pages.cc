@@ -189,6 +189,8 @@ telemetry::NodeState node_state(const Snapshot& snapshot) {
   state.config_generation = view.config->generation;
   state.proxy_config_generation = view.proxy_generation;
   state.config_last_success = view.last_success;
+  state.memory_budget_bytes[static_cast<std::size_t>(telemetry::MemoryPool::buffers)] =
+      view.config->settings.node_buffer_bytes;
   std::map<std::pair<std::string, std::string>, std::uint64_t> policies;
   for (const config::DocumentStatus& document : view.documents) {
     ++policies[{document.id.kind, std::string(config::to_string(document.state))}];

@@ -32,6 +32,7 @@ constexpr Field kLimits[] = {
     {.name = "headers", .type = Type::integer, .min = 1, .max = 100},
     {.name = "retryBufferBytes", .type = Type::integer, .min = 0, .max = 64 * kMebibyte},
     {.name = "podBufferBytes", .type = Type::integer, .min = 64 * 1024, .max = 64 * 1024 * kMebibyte},
+    {.name = "nodeBufferBytes", .type = Type::integer, .min = 1 * kMebibyte, .max = 64 * 1024 * kMebibyte},
     {.name = "streamBufferBytes", .type = Type::integer, .min = 4096, .max = 16 * kMebibyte},
     {.name = "podConnections", .type = Type::integer, .min = 1, .max = 1'000'000},
     {.name = "downstreamIdleTimeout", .type = Type::duration},
@@ -151,6 +152,7 @@ Settings read_settings(const Node& spec, Report& report) {
   set("headers", proxy.max_headers);
   set("retryBufferBytes", proxy.retry_buffer_bytes);
   set("podBufferBytes", proxy.pod_buffer_bytes);
+  set("nodeBufferBytes", proxy.node_buffer_bytes);
   set("streamBufferBytes", proxy.stream_buffer_bytes);
   set("podConnections", proxy.max_connections_per_pod);
   proxy.downstream_idle_timeout = limits["downstreamIdleTimeout"].duration().value_or(proxy.downstream_idle_timeout);

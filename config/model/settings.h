@@ -20,7 +20,8 @@ struct ProxySettings {
   std::uint32_t max_headers = 100;
   std::uint32_t retry_buffer_bytes = 1024 * 1024;
   std::uint64_t pod_buffer_bytes = 64ULL * 1024 * 1024;
-  std::uint32_t stream_buffer_bytes = 64 * 1024;  // high-water mark of one direction
+  std::uint64_t node_buffer_bytes = 512ULL * 1024 * 1024;  // half of the DaemonSet's memory limit for the proxy
+  std::uint32_t stream_buffer_bytes = 64 * 1024;           // high-water mark of one direction
   Milliseconds downstream_idle_timeout{3'600'000};
   Milliseconds request_headers_timeout{60'000};  // from the first byte of a head to its end
   Milliseconds delayed_close{1000};

@@ -22,7 +22,8 @@ telemetry::EjectionCause cause(policy::EjectionReason reason) {
 Source::Source(WorkerContext& context, upstream::SharedPods& shared, config::Pod pod)
     : context_(context),
       shared_(shared.find_or_make(pod.id)),
-      buffered_(shared_->buffered_bytes, context.pod_buffer_bytes),
+      buffered_({shared_->buffered_bytes, context.pod_buffer_bytes},
+                {shared.buffered_bytes, context.node_buffer_bytes}),
       pod_(std::move(pod)) {
   if (!pod_.has_own_network) return;
   sockets_ = std::make_unique<upstream::PodSockets>(context_.demands, pod_.id, context_.worker);

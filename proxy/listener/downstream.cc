@@ -252,7 +252,7 @@ std::size_t Downstream::consume_head(char* data, std::size_t size) {
   if (parsed.status == http1::ParseStatus::incomplete) {
     if (!has_room) {
       end_of_head(request);
-      request.refuse(*this);
+      request.refuse(*this, bytes.size());
       return size;
     }
     worker_.recycle(request);

@@ -67,7 +67,7 @@ void Request::begin(Downstream& downstream, std::string_view bytes, std::string_
   is_beginning_ = true;
   answers_head_ = head_.body == BodyKind::chunked || (head_.body == BodyKind::length && head_.content_length != 0);
   if (!count_head()) {
-    reply_overloaded();
+    reply_overloaded(head_bytes_.size());
     return;
   }
   if (!validate() || !choose_route()) return;
@@ -80,7 +80,8 @@ void Request::begin(Downstream& downstream, std::string_view bytes, std::string_
 bool Request::count_head() {
   const std::size_t size = head_bytes_.size();
   if (size <= kOrdinaryHeadBytes) return true;
-  if (!source_->buffered().try_add(size)) return false;
+  if (!source_->buffered().has_room(size)) return false;
+  source_->buffered().add(size);
   counted_head_ = size;
   return true;
 }

@@ -51,7 +51,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void reject(Downstream& downstream, std::uint16_t status, std::string_view details);
   void reject_body(http1::BodyError error);
   // Part of a head has come, and its pod has used up what may be kept for it: answers and closes.
-  void refuse(Downstream& downstream);
+  void refuse(Downstream& downstream, std::size_t head_bytes);
   // The caller went away in the middle of a head: there is nothing to answer, only to record.
   void abandon(Downstream& downstream);
   // Bytes that are not HTTP, to where they were going.
@@ -107,7 +107,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void send_body(std::string_view payload, bool is_last);
   void keep_for_retry(std::string_view payload);
   void begin_without_head(Downstream& downstream);
-  void reply_overloaded();
+  void reply_overloaded(std::size_t bytes);  // that would have to be kept
   // On the pod's account: what is kept of the head, if that is not of ordinary size, and of the body. False: no room.
   bool count_head();
   // No room: this request will not be tried again.

@@ -342,14 +342,15 @@ void Request::begin_without_head(Downstream& downstream) {
   is_complete_ = false;
 }
 
-void Request::refuse(Downstream& downstream) {
+void Request::refuse(Downstream& downstream, std::size_t head_bytes) {
   begin_without_head(downstream);
-  reply_overloaded();
+  reply_overloaded(head_bytes);
 }
 
 // As Envoy's overload manager says it.
-void Request::reply_overloaded() {
-  worker_.telemetry().on_buffer_refused(telemetry::RefusalScope::pod);
+void Request::reply_overloaded(std::size_t bytes) {
+  const bool is_nodes = !source_->buffered().has_room_on_node(bytes);
+  worker_.telemetry().on_memory_refused(is_nodes ? telemetry::RefusalScope::node : telemetry::RefusalScope::pod);
   answers_head_ = true;  // nothing more of it is wanted
   reply_locally(
       {.status = 503, .body = "envoy overloaded", .flags = telemetry::kOverloadManager, .details = "overload"});

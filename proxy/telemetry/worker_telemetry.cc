@@ -273,11 +273,11 @@ void WorkerTelemetry::on_downstream_closed(std::uint32_t pod_id, ConnectionResul
   add(cache_->counters.connections_closed[direction][static_cast<std::size_t>(result)], 1);
   add(cache_->pod(pod_id)[row::pod::kConnections], ~std::uint64_t{0});
 }
-void WorkerTelemetry::on_buffer_refused(RefusalScope scope) {
+void WorkerTelemetry::on_memory_refused(RefusalScope scope) {
   add(cache_->counters.refusals[static_cast<std::size_t>(scope)], 1);
 }
 void WorkerTelemetry::on_downstream_refused(RefusalScope scope) {
-  on_buffer_refused(scope);
+  on_memory_refused(scope);
   add(cache_->counters.connections_closed[static_cast<std::size_t>(Direction::downstream)]
                                          [static_cast<std::size_t>(ConnectionResult::refused)],
       1);

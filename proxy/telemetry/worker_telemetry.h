@@ -62,7 +62,7 @@ class WorkerTelemetry {
   void on_downstream_closed(std::uint32_t pod_id, ConnectionResult result);
   // Accepted and reset at once.
   void on_downstream_refused(RefusalScope scope);
-  void on_buffer_refused(RefusalScope scope);
+  void on_memory_refused(RefusalScope scope);
   // Opened: established. A connect that fails is on_upstream_failed alone (timeout, refused).
   void on_upstream_opened();
   void on_upstream_closed(ConnectionResult result);

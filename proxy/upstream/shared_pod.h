@@ -43,6 +43,8 @@ class SharedPods {
   // Those that are served now.
   [[nodiscard]] std::vector<std::shared_ptr<SharedPod>> list() const;
 
+  std::atomic<std::uint64_t> buffered_bytes{0};  // of all pods
+
  private:
   mutable std::mutex mutex_;
   std::unordered_map<std::uint32_t, std::weak_ptr<SharedPod>> pods_;

@@ -19,8 +19,8 @@ class BufferedTest : public ProxyTest {
   [[nodiscard]] double buffered() const {
     return sample(R"(fairlead_pod_buffered_bytes{source_namespace="unknown",source_pod="unknown"})").value_or(0);
   }
-  [[nodiscard]] std::uint64_t refusals() const {
-    return counters().refusals[static_cast<std::size_t>(::telemetry::RefusalScope::pod)].load();
+  [[nodiscard]] std::uint64_t refusals(::telemetry::RefusalScope scope = ::telemetry::RefusalScope::pod) const {
+    return counters().refusals[static_cast<std::size_t>(scope)].load();
   }
   // A head of `size` bytes without its last line.
   static std::string most_of_a_head(std::size_t size) {
@@ -54,6 +54,20 @@ TEST_F(BufferedTest, HeadsInPiecesAreRefusedWhenThePodHasUsedUpWhatMayBeKept) {
     EXPECT_EQ(each.receive().status(), 200) << "and so is what was kept";
   }
   EXPECT_TRUE(becomes_true([&] { return buffered() == 0; })) << buffered();
+}
+
+TEST_F(BufferedTest, TheNodeHasALimitOfItsOwn) {
+  add_upstream();
+  start("", 1, "{limits: {nodeBufferBytes: 1048576}}");
+  std::deque<HttpClient> slow;
+  for (int i = 0; i < 17; ++i) slow.emplace_back(client()).send(most_of_a_head(60'000));
+  ASSERT_TRUE(becomes_true([&] { return buffered() == 1'020'000; })) << buffered();
+  HttpClient over = client();
+  over.send(most_of_a_head(60'000));
+  EXPECT_EQ(over.receive().status(), 503);
+  EXPECT_EQ(refusals(::telemetry::RefusalScope::node), 1U);
+  EXPECT_EQ(refusals(), 0U);
+  EXPECT_EQ(get().status(), 200);
 }
 
 TEST_F(BufferedTest, LargeHeadsOfRequestsThatWaitAreCounted) {

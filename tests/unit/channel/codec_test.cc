@@ -86,6 +86,7 @@ config::NodeConfig full_config() {
   all.settings.max_headers = 33;
   all.settings.retry_buffer_bytes = 34;
   all.settings.pod_buffer_bytes = 35;
+  all.settings.node_buffer_bytes = 43;
   all.settings.stream_buffer_bytes = 36;
   all.settings.downstream_idle_timeout = Milliseconds(37);
   all.settings.request_headers_timeout = Milliseconds(38);

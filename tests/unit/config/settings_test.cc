@@ -23,8 +23,8 @@ TEST(Settings, ReadsEveryOption) {
   unknownHosts: REGISTRY_ONLY, defaultRetries: {attempts: 1, retryOn: 5xx}, serverHeader: istio-envoy,
   accessLog: {format: json, path: /var/log/a, flushInterval: 50ms},
   limits: {requestHeadBytes: 2048, responseHeadBytes: 4096, headers: 5, retryBufferBytes: 6, podBufferBytes: 65537,
-           streamBufferBytes: 8192, podConnections: 9, downstreamIdleTimeout: 10s, requestHeadTimeout: 11s,
-           delayedClose: 12ms},
+           nodeBufferBytes: 1048577, streamBufferBytes: 8192, podConnections: 9, downstreamIdleTimeout: 10s,
+           requestHeadTimeout: 11s, delayedClose: 12ms},
   telemetry: {maxSeries: 1000, destinationReporter: never, dropLabels: [source_version], tcp: false})"))
                             .settings;
   Settings expected;
@@ -53,6 +53,7 @@ TEST(Settings, ReadsEveryOption) {
   proxy.max_headers = 5;
   proxy.retry_buffer_bytes = 6;
   proxy.pod_buffer_bytes = 65537;
+  proxy.node_buffer_bytes = 1048577;
   proxy.stream_buffer_bytes = 8192;
   proxy.max_connections_per_pod = 9;
   proxy.downstream_idle_timeout = 10s;

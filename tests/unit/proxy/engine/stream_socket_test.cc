@@ -18,8 +18,9 @@ namespace {
 struct Lender {
   BufferPool buffers;
   std::atomic<std::uint64_t> total{0};
+  std::atomic<std::uint64_t> total_of_node{0};
   const std::uint64_t most = 1 << 20;
-  ByteAccount account{total, most};
+  ByteAccount account{{total, most}, {total_of_node, most}};
 };
 
 // As if by a connection; what is sent stays at the far end until the test reads it.
@@ -283,24 +284,42 @@ TEST(KeptBytes, GivesBackWhatItWasGivenInItsOrder) {
   EXPECT_EQ(lender.total, 0U);
 }
 
-TEST(ByteAccount, GivesSmallSharesWhenHalfOfItIsUsedAndRefusesBeyondAll) {
-  std::atomic<std::uint64_t> total{0};
-  const std::uint64_t most = 100'000;
-  ByteAccount one(total, most);
-  ByteAccount other(total, most);  // of another worker
-  EXPECT_EQ(one.share_of(65'536), 65'536U);
-  EXPECT_TRUE(one.try_add(50'000));
-  EXPECT_EQ(other.share_of(65'536), 65'536U);
-  other.add(1);
-  EXPECT_EQ(one.share_of(65'536), ByteAccount::kTightBytes);
-  EXPECT_EQ(one.share_of(100), 100U);
-  EXPECT_TRUE(other.has_room(49'999));
-  EXPECT_FALSE(other.has_room(50'000));
-  EXPECT_FALSE(other.try_add(50'000));
-  EXPECT_EQ(total, 50'001U) << "what was refused is not counted";
-  one.remove(50'000);
-  EXPECT_EQ(one.kept_here(), 0U);
-  EXPECT_EQ(other.kept_here(), 1U);
+// Two pods of a node, each as two workers see it.
+class ByteAccountTest : public ::testing::Test {
+ protected:
+  std::atomic<std::uint64_t> of_pod_{0}, of_neighbour_{0}, of_node_{0};
+  std::uint64_t most_of_pod_ = 100'000, most_of_node_ = 1'000'000;
+  ByteAccount one_{{of_pod_, most_of_pod_}, {of_node_, most_of_node_}};
+  ByteAccount other_{{of_pod_, most_of_pod_}, {of_node_, most_of_node_}};
+  ByteAccount neighbour_{{of_neighbour_, most_of_pod_}, {of_node_, most_of_node_}};
+};
+
+TEST_F(ByteAccountTest, GivesSmallSharesWhenHalfOfItIsUsedAndRefusesBeyondAll) {
+  EXPECT_EQ(one_.share_of(65'536), 65'536U);
+  one_.add(50'000);
+  EXPECT_EQ(other_.share_of(65'536), 65'536U);
+  other_.add(1);
+  EXPECT_EQ(one_.share_of(65'536), ByteAccount::kTightBytes);
+  EXPECT_EQ(one_.share_of(100), 100U);
+  EXPECT_TRUE(other_.has_room(49'999));
+  EXPECT_FALSE(other_.has_room(50'000));
+  EXPECT_TRUE(other_.has_room_on_node(50'000)) << "it is the pod's own limit";
+  EXPECT_TRUE(neighbour_.has_room(100'000));
+  one_.remove(50'000);
+  EXPECT_EQ(one_.kept_here(), 0U);
+  EXPECT_EQ(other_.kept_here(), 1U);
+  EXPECT_EQ(of_node_, 1U);
+}
+
+TEST_F(ByteAccountTest, LeavesToEachPodALittleWhenTheNodesIsUsedUp) {
+  most_of_node_ = 80'000;
+  one_.add(70'000);
+  EXPECT_EQ(one_.share_of(65'536), ByteAccount::kTightBytes);
+  EXPECT_EQ(neighbour_.share_of(65'536), 65'536U) << "who has kept little is as fast as ever";
+  EXPECT_FALSE(one_.has_room(20'000));
+  EXPECT_FALSE(one_.has_room_on_node(20'000));
+  EXPECT_TRUE(neighbour_.has_room(ByteAccount::kGuaranteedBytes));
+  EXPECT_FALSE(neighbour_.has_room(ByteAccount::kGuaranteedBytes + 1));
 }
 
 TEST(BufferPool, LendsTheSameBufferAgainEmptyWithItsCapacity) {
