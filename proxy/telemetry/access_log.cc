@@ -36,7 +36,7 @@ void AccessLog::write(const RequestRecord& record, config::AccessLogFormat forma
     append_text_line(pending_, record);
   }
   ++pending_lines_;
-  if (pending_.size() >= (is_regular_file_ ? kFileWriteBytes : kPipeWriteBytes) && !is_blocked_) flush();
+  if (pending_.size() >= kWriteBytes && !is_blocked_) flush();
 }
 
 // Several workers share a sink. A file opened for appending takes a whole buffer as one piece; of a pipe only writes of

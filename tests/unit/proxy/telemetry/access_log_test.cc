@@ -259,22 +259,9 @@ TEST_F(AccessLogTest, WritesAtAFlushOrWhenTheBufferIsFull) {
   const off_t one_line = lseek(file.get(), 0, SEEK_END);
   EXPECT_GT(one_line, 0);
   EXPECT_EQ(lines(LogResult::written), 1U);
-  const auto until_full = static_cast<off_t>(AccessLog::kFileWriteBytes) / one_line + 1;
+  const auto until_full = static_cast<off_t>(AccessLog::kWriteBytes) / one_line + 1;
   for (off_t i = 0; i < until_full; ++i) log.write(record, AccessLogFormat::json);
   EXPECT_EQ(lseek(file.get(), 0, SEEK_END), one_line * (until_full + 1));
-}
-
-TEST_F(AccessLogTest, LetsTheReaderOfAPipeBeginEarlier) {
-  Pipe pipe = make_pipe();
-  AccessLog log(counters);
-  log.set_sink(std::move(pipe.write_end));
-  const std::size_t line_size = text().size();
-  std::size_t count = 0;
-  for (; (count + 1) * line_size < AccessLog::kPipeWriteBytes; ++count) log.write(record, AccessLogFormat::text);
-  EXPECT_TRUE(read_all(pipe.read_end.get()).empty());
-  log.write(record, AccessLogFormat::text);
-  EXPECT_EQ(read_all(pipe.read_end.get()).size(), (count + 1) * line_size);
-  EXPECT_EQ(lines(LogResult::written), count + 1);
 }
 
 TEST_F(AccessLogTest, IsSilentWhenOffAndCountsWhatHasNoSink) {
