@@ -192,7 +192,7 @@ void Worker::begin_drain() {
 }
 
 std::string_view Worker::http_date() {
-  const std::int64_t second = std::chrono::system_clock::to_time_t(base::wall_now());
+  const std::int64_t second = std::chrono::system_clock::to_time_t(loop().wall_now());
   if (second != date_second_) {
     date_second_ = second;
     const std::time_t time = second;

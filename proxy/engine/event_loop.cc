@@ -9,6 +9,7 @@
 #include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -44,6 +45,7 @@ struct EventLoop::Impl {
   base::UniqueFd epoll, wake_up, timer;  // the last two are edge-triggered and never read
   base::TimePoint timer_at = base::TimePoint::max();
   base::TimePoint now = base::now();
+  std::optional<base::WallTime> wall_now;
   TimingWheel wheel{now};
   std::unique_ptr<char[]> scratch = std::make_unique<char[]>(kScratchBytes);
   std::array<epoll_event, kBatch> events;
@@ -59,6 +61,7 @@ struct EventLoop::Impl {
     const int wait = next_turn.is_empty() ? -1 : 0;
     const int count = ::epoll_wait(epoll.get(), events.data(), kBatch, wait);
     now = base::now();
+    wall_now.reset();
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.ptr == &wake_up) {
@@ -179,6 +182,10 @@ void EventLoop::set_end_of_turn(std::function<void()> hook) { impl_->end_of_turn
 
 TimingWheel& EventLoop::timers() { return impl_->wheel; }
 base::TimePoint EventLoop::now() const { return impl_->now; }
+base::WallTime EventLoop::wall_now() {
+  if (!impl_->wall_now) impl_->wall_now = base::wall_now();
+  return *impl_->wall_now;
+}
 char* EventLoop::scratch() { return impl_->scratch.get(); }
 
 }  // namespace proxy::engine

@@ -74,6 +74,7 @@ class EventLoop {
 
   TimingWheel& timers();
   [[nodiscard]] base::TimePoint now() const;  // read once a turn
+  [[nodiscard]] base::WallTime wall_now();    // read once a turn, when it is asked for
   [[nodiscard]] char* scratch();              // kScratchBytes; valid until the handler returns
 
  private:

@@ -55,7 +55,7 @@ void Request::reset(Downstream& downstream) {
   workload_ = source_->workload(*pinned_->snapshot);
   service_ = pinned_->snapshot->service_of(downstream.original_destination());
   started_at_ = now();
-  started_wall_ = base::wall_now();
+  started_wall_ = worker_.loop().wall_now();
 }
 
 void Request::begin(Downstream& downstream, std::string_view bytes, std::string_view payload, bool is_complete) {
