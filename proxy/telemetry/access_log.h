@@ -16,7 +16,7 @@ namespace proxy::telemetry {
 class AccessLog {
  public:
   static constexpr std::size_t kMaxPendingBytes = 64UL * 1024;
-  // What a crash may lose. Writing 64 KiB at once would save a hundredth of a request's CPU and lose four times as much.
+  // What a crash may lose. 64 KiB at once would save a hundredth of a request's CPU and lose four times as much.
   static constexpr std::size_t kWriteBytes = 16UL * 1024;
 
   // Lines are counted in `counters`, which outlives this.
