@@ -269,7 +269,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 6:
         if (callers.size() < 4) callers.emplace_back().socket = world.connect();
         break;
-      case 7:
+      default:
         ::poll(nullptr, 0, 2);  // time for a back-off
         break;
     }
