@@ -67,25 +67,11 @@ class JsonLine {
   explicit JsonLine(LineWriter& out) : out_(out) {}
   template <std::size_t kSize>
   void string(const char (&key)[kSize], std::string_view value) {
-    out_.put_literal(key);
-    if (value.empty()) {
-      out_.put_literal("null");
-      return;
-    }
-    out_.put('"');
-    out_.put_escaped(value);
-    out_.put('"');
+    quoted_if(!value.empty(), key, [&] { out_.put_escaped(value); });
   }
   template <std::size_t kSize>
   void word(const char (&key)[kSize], std::string_view value) {
-    out_.put_literal(key);
-    if (value.empty()) {
-      out_.put_literal("null");
-      return;
-    }
-    out_.put('"');
-    out_.put_escaped_word(value);
-    out_.put('"');
+    quoted_if(!value.empty(), key, [&] { out_.put_escaped_word(value); });
   }
   template <std::size_t kSize, typename Integer>
   void number(const char (&key)[kSize], Integer value) {
@@ -94,29 +80,23 @@ class JsonLine {
   }
   template <std::size_t kSize>
   void quoted_number_if_known(const char (&key)[kSize], std::int64_t value) {
-    out_.put_literal(key);
-    if (value < 0) {
-      out_.put_literal("null");
-      return;
-    }
-    out_.put('"');
-    out_.put_number(value);
-    out_.put('"');
+    quoted_if(value >= 0, key, [&] { out_.put_number(value); });
   }
   template <std::size_t kSize>
   void address(const char (&key)[kSize], const base::SocketAddress& address) {
-    out_.put_literal(key);
-    put_value(address);
+    quoted_if(is_set(address), key, [&] { out_.put_address(address); });
   }
 
  private:
-  void put_value(const base::SocketAddress& address) {
-    if (!is_set(address)) {
+  template <std::size_t kSize, typename Put>
+  void quoted_if(bool is_known, const char (&key)[kSize], Put put) {
+    out_.put_literal(key);
+    if (!is_known) {
       out_.put_literal("null");
       return;
     }
     out_.put('"');
-    out_.put_address(address);
+    put();
     out_.put('"');
   }
 
