@@ -101,6 +101,10 @@ void ProxySupervisor::spawn_or_try_later() {
   close_listeners();
   spdlog::error("{}; listeners are closed, connections pass; trying again in {} s", spawned.error().message,
                 kSlowRestart.count());
+  try_later();
+}
+
+void ProxySupervisor::try_later() {
   restart_timer_.expires_after(kSlowRestart);
   restart_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !is_stopping_) spawn_or_try_later();
@@ -143,10 +147,7 @@ void ProxySupervisor::restart(RestartReason reason) {
   spdlog::error(
       "the proxy does not stay up ({} exits in {} s): listeners are closed, connections pass; trying again in {} s",
       exits_.size(), kExitWindow.count(), kSlowRestart.count());
-  restart_timer_.expires_after(kSlowRestart);
-  restart_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error && !is_stopping_) spawn_or_try_later();
-  });
+  try_later();
 }
 
 bool ProxySupervisor::is_listening() const {

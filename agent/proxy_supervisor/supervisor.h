@@ -110,6 +110,7 @@ class ProxySupervisor {
   void on_exit(pid_t pid, std::string_view how);
   void restart(telemetry::RestartReason reason);
   void spawn_or_try_later();
+  void try_later();
   void end_hung(std::string_view what_it_does);
   void forget_status_requests();
   void close_listeners();
