@@ -47,6 +47,7 @@ struct EventLoop::Impl {
   base::TimePoint now = base::now();
   std::optional<base::WallTime> wall_now;
   TimingWheel wheel{now};
+  SendBatch sends;
   std::unique_ptr<char[]> scratch = std::make_unique<char[]>(kScratchBytes);
   std::array<epoll_event, kBatch> events;
   DeferredList between_events;
@@ -101,6 +102,7 @@ struct EventLoop::Impl {
     do {
       between_events.run(Deferred::When::between_events);
       at_end_of_turn.run(Deferred::When::end_of_turn);
+      sends.send_all();  // a failure defers the connection's owner
     } while (!between_events.is_empty());
     if (end_of_turn) end_of_turn();
     arm_timer();
@@ -180,6 +182,7 @@ void EventLoop::defer_to_next_turn(Deferred& deferred) {
 }
 void EventLoop::set_end_of_turn(std::function<void()> hook) { impl_->end_of_turn = std::move(hook); }
 
+SendBatch& EventLoop::sends() { return impl_->sends; }
 TimingWheel& EventLoop::timers() { return impl_->wheel; }
 base::TimePoint EventLoop::now() const { return impl_->now; }
 base::WallTime EventLoop::wall_now() {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "proxy/engine/send_batch.h"
 #include "proxy/engine/timing_wheel.h"
 
 namespace proxy::engine {
@@ -72,6 +73,7 @@ class EventLoop {
   // Called when a turn's events are done and before the thread sleeps.
   void set_end_of_turn(std::function<void()> hook);
 
+  SendBatch& sends();  // go out when the turn's events are done, before what is set below
   TimingWheel& timers();
   [[nodiscard]] base::TimePoint now() const;  // read once a turn
   [[nodiscard]] base::WallTime wall_now();    // read once a turn, when it is asked for

@@ -4,37 +4,24 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <utility>
+
+#include "proxy/engine/send_batch.h"
 
 namespace proxy::engine {
 namespace {
 
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
 
-// send() of one piece of memory costs the kernel 4 % less than sendmsg(), which has to be told where the pieces are: as
-// much as it costs to copy 8 KiB.
-constexpr std::size_t kMaxJoinedBytes = 4096;
-
-std::size_t size_of(std::span<const iovec> parts) {
-  std::size_t size = 0;
-  for (const iovec& part : parts) size += part.iov_len;
-  return size;
-}
-
 ssize_t send_joined(int fd, std::span<const iovec> parts, int flags) {
-  std::array<char, kMaxJoinedBytes> joined;
-  char* end = joined.data();
-  for (const iovec& part : parts) {
-    if (part.iov_len == 0) continue;  // iov_base may be null
-    std::memcpy(end, part.iov_base, part.iov_len);
-    end += part.iov_len;
-  }
-  return ::send(fd, joined.data(), static_cast<std::size_t>(end - joined.data()), flags);
+  std::array<char, SendBatch::kMaxMessageBytes> joined;
+  const std::size_t size = join(parts, joined.data());
+  return ::send(fd, joined.data(), size, flags);
 }
 
 ssize_t send_parts(int fd, std::span<iovec> parts, int flags) {
   if (parts.size() == 1) return ::send(fd, parts.front().iov_base, parts.front().iov_len, flags);
-  if (size_of(parts) <= kMaxJoinedBytes) return send_joined(fd, parts, flags);
+  if (size_of(parts) <= SendBatch::kMaxMessageBytes) return send_joined(fd, parts, flags);
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
@@ -48,22 +35,47 @@ void close_with_reset(base::UniqueFd socket) {
   ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-void StreamSocket::open(base::UniqueFd fd, BufferPool& buffers, ByteAccount& account) {
+void StreamSocket::open(base::UniqueFd fd, Home home, BufferPool& buffers, ByteAccount& account) {
   fd_ = std::move(fd);
+  loop_ = &home.loop;
+  owner_ = &home.owner;
   queue_.open(buffers, account);
   sent_bytes_ = 0;
+  has_failed_ = false;
   shuts_down_when_flushed_ = false;
   is_held_back_ = false;
 }
 
 void StreamSocket::close() {
+  send_held();
   // Bytes that nobody has read here would make close() drop what is held back, and send RST.
   if (is_held_back_) ::shutdown(fd_.get(), SHUT_WR);
   fd_.reset();
   queue_.clear();
 }
 
+IoStatus StreamSocket::send_at_end_of_turn(std::span<iovec> parts) {
+  if (size_of(parts) > SendBatch::kMaxMessageBytes || !queue_.is_empty()) return send(parts);
+  send_held();
+  held_ = loop_->sends().add(*this, parts);
+  return IoStatus::done;
+}
+
+void StreamSocket::send_held() {
+  if (!held_) return;
+  const std::string_view bytes = loop_->sends().take(*std::exchange(held_, std::nullopt));
+  iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  if (send({&part, 1}) != IoStatus::failed) return;
+  has_failed_ = true;
+  loop_->defer(*owner_);
+}
+
+void StreamSocket::drop_held() {
+  if (held_) static_cast<void>(loop_->sends().take(*std::exchange(held_, std::nullopt)));
+}
+
 IoStatus StreamSocket::send(std::span<iovec> parts, bool closes) {
+  send_held();
   if (!queue_.is_empty()) {
     keep(parts, 0);
     return IoStatus::blocked;
@@ -114,6 +126,7 @@ ssize_t StreamSocket::receive(char* into, std::size_t size) {
 }
 
 void StreamSocket::shutdown_send() {
+  send_held();
   if (queue_.is_empty()) {
     ::shutdown(fd_.get(), SHUT_WR);
   } else {

@@ -46,7 +46,8 @@ Downstream::Downstream(Worker& worker)
 void Downstream::open(Accepted accepted) {
   accepted_ = std::move(accepted);
   const int fd = accepted_.socket.get();
-  socket_.open(std::move(accepted_.socket), worker_.context().buffers, source().buffered());
+  socket_.open(std::move(accepted_.socket), {.loop = worker_.loop(), .owner = *this}, worker_.context().buffers,
+               source().buffered());
   kept_.open(worker_.context().buffers, source().buffered());
   state_ = State::waiting;
   close_after_flush_ = CloseMode::keep;
@@ -108,7 +109,9 @@ void Downstream::run_deferred(When when) {
 
 void Downstream::send(std::span<iovec> parts, CloseMode after) {
   if (state_ == State::closed || is_broken_) return;
-  if (socket_.send(parts, after == CloseMode::at_once) != engine::IoStatus::failed) return;
+  const engine::IoStatus status =
+      after == CloseMode::keep ? socket_.send_at_end_of_turn(parts) : socket_.send(parts, after == CloseMode::at_once);
+  if (status != engine::IoStatus::failed) return;
   is_broken_ = true;
   worker_.loop().defer(*this);  // not here: the request is in the middle of something
 }
@@ -144,6 +147,7 @@ bool Downstream::wants_bytes() const {
 void Downstream::process() {
   if (is_processing_) return;
   is_processing_ = true;
+  if (socket_.has_failed()) is_broken_ = true;
   if (state_ == State::lingering) discard();
   std::size_t moved = 0;
   while (!is_broken_ && wants_bytes() && has_share(moved)) {
@@ -315,6 +319,7 @@ void Downstream::begin_close(CloseMode mode) {
     return;
   }
   kept_.clear();
+  socket_.send_held();
   if (socket_.queued_bytes() != 0) {
     close_after_flush_ = mode;
     state_ = State::flushing;

@@ -105,21 +105,22 @@ void Request::send_request() {
   wire.add(head);
   wire.add_payload(kept_body_, head_.body == BodyKind::chunked, is_complete_);
   attempt_request_bytes_ = wire.size();
-  const engine::IoStatus status = connection_->send(wire.parts());
-  if (status == engine::IoStatus::failed) {
-    on_send_failed();
+  if (connection_->send_request(wire.parts(), is_complete_) == engine::IoStatus::failed) {
+    on_request_not_sent();
     return;
   }
-  if (may_retry_) count_kept_body();
-  if (!may_retry_) forget_kept_body();
+  const bool is_held = connection_->is_request_held();
+  if (may_retry_ || is_held) count_kept_body();
+  if (!may_retry_ && !is_held) forget_kept_body();
   if (is_complete_ && per_try) worker_.loop().timers().arm(per_try_timer_, sent_at + *per_try);
   if (!is_complete_) downstream_->resume_reading();
 }
 
 // Not a byte went out. A connection that had served before was closed by its endpoint while it was idle: the request
 // cannot have been seen, so another connection is asked without counting a try (PERFORMANCE 3, rule 7).
-void Request::on_send_failed() {
+void Request::on_request_not_sent() {
   if (connection_->requests_served() > 1) {
+    per_try_timer_.cancel();
     pool_->shared().active_requests.fetch_sub(1, std::memory_order_relaxed);
     is_active_ = false;
     drop_connection();
@@ -141,7 +142,7 @@ void Request::send_body(std::string_view payload, bool is_last) {
   wire.add_payload(payload, stage_ != Stage::tunnel && head_.body == BodyKind::chunked, is_last);
   attempt_request_bytes_ += wire.size();
   // A failure shows as the end of the connection as well, together with what the endpoint said before it closed.
-  if (!wire.is_empty()) static_cast<void>(connection_->send(wire.parts()));
+  if (!wire.is_empty()) connection_->send(wire.parts());
 }
 
 void Request::on_upstream_writable() { downstream_->resume_reading(); }

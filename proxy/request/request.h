@@ -71,6 +71,7 @@ class Request final : public upstream::User, public engine::Deferred {
   void on_connection_failed(const upstream::Failure& failure) override;
   Progress on_upstream_data(char* data, std::size_t size) override;
   Next on_upstream_end(int error_number) override;
+  void on_request_not_sent() override;
   void on_upstream_writable() override;
   [[nodiscard]] bool wants_upstream_data() const override;
 
@@ -103,7 +104,6 @@ class Request final : public upstream::User, public engine::Deferred {
   void start_attempt();
   upstream::EndpointPool* pick_endpoint();
   void send_request();
-  void on_send_failed();
   void send_body(std::string_view payload, bool is_last);
   void keep_for_retry(std::string_view payload);
   void begin_without_head(Downstream& downstream);

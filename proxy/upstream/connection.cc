@@ -37,7 +37,7 @@ void Connection::open(EndpointPool& pool) {
   user_ = nullptr;
   requests_ = 0;
   connect_error_ = 0;
-  is_readable_ = has_ended_ = is_draining_ = is_established_ = false;
+  is_readable_ = has_ended_ = is_draining_ = is_request_held_ = is_established_ = false;
   result_ = telemetry::ConnectionResult::closed;
   state_ = State::connecting;
 
@@ -74,7 +74,7 @@ void Connection::on_socket(base::UniqueFd socket) {
 int Connection::start_connect(base::UniqueFd socket) {
   const int fd = socket.get();
   engine::ByteAccount& account = *pool_->owner().buffered;
-  socket_.open(std::move(socket), context_.buffers, account);
+  socket_.open(std::move(socket), {.loop = *context_.loop, .owner = *this}, context_.buffers, account);
   kept_.open(context_.buffers, account);
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (pool_->policy().tcp_keepalive) set_keepalive(fd, *pool_->policy().tcp_keepalive);
@@ -98,6 +98,23 @@ void Connection::attach(User& user) {
   timer_.cancel();
   const std::uint32_t most = pool_->policy().max_requests_per_connection;
   if (most != 0 && requests_ >= most) is_draining_ = true;
+}
+
+engine::IoStatus Connection::send_request(std::span<iovec> parts, bool is_whole) {
+  const engine::IoStatus status = is_whole ? socket_.send_at_end_of_turn(parts) : socket_.send(parts);
+  is_request_held_ = socket_.is_holding();
+  return status;
+}
+
+void Connection::send(std::span<iovec> parts) {
+  is_request_held_ = false;
+  static_cast<void>(socket_.send_at_end_of_turn(parts));
+}
+
+void Connection::give_request_back() {
+  socket_.drop_held();
+  is_request_held_ = false;
+  user_->on_request_not_sent();
 }
 
 void Connection::abort() {
@@ -180,6 +197,14 @@ void Connection::resume_reading() {
 }
 
 void Connection::read() {
+  if (is_readable_ && is_request_held_ && socket_.is_holding()) {
+    // What came on a connection that was idle is no answer to a request that has not been sent yet.
+    if (requests_ > 1) {
+      give_request_back();
+      return;
+    }
+    socket_.send_held();
+  }
   EventLoop& loop = *context_.loop;
   count_tcp_now_and_then();
   is_reading_ = true;
@@ -231,6 +256,7 @@ void Connection::end(int error_number) {
 }
 
 void Connection::become_idle() {
+  socket_.send_held();
   request_permit_.release();
   if (socket_.queued_bytes() != 0 || is_readable_) {
     // Something of the old request is still on its way, or more came than was asked for.
@@ -295,6 +321,7 @@ void Connection::run_deferred(When when) {
     context_.telemetry.on_upstream_failed(telemetry::ConnectionResult::refused);
     pool_->on_connect_failed(*this, {policy::ResetReason::connect_failure, connect_error_});
   }
+  if (state_ == State::busy && is_request_held_ && socket_.has_failed()) give_request_back();
   if (state_ == State::busy) read();
   if (state_ != State::closed) return;
   if (when == When::between_events) {  // an event of this batch may still name it

@@ -49,6 +49,8 @@ class User : public boost::intrusive::list_base_hook<boost::intrusive::link_mode
   // The endpoint sent FIN (error_number 0) or the connection broke. `more` keeps the other direction open (tunnels);
   // otherwise the user is detached.
   virtual Next on_upstream_end(int error_number) = 0;
+  // Nothing of what send_request() was given has been sent, and nothing can be.
+  virtual void on_request_not_sent() = 0;
   virtual void on_upstream_writable() = 0;  // the send queue is empty again
   [[nodiscard]] virtual bool wants_upstream_data() const = 0;
 
@@ -73,10 +75,14 @@ class Connection final
   // Reads again after wants_upstream_data() was false.
   void resume_reading();
 
-  [[nodiscard]] engine::IoStatus send(std::span<iovec> parts) { return socket_.send(parts); }
+  // The first bytes of a use. A small one that `is_whole` is held until the end of the turn, and until then its user
+  // keeps what it takes to send it once more: on_request_not_sent() may follow.
+  engine::IoStatus send_request(std::span<iovec> parts, bool is_whole);
+  [[nodiscard]] bool is_request_held() const { return is_request_held_; }
+  // What follows. A failure shows as the end of the connection.
+  void send(std::span<iovec> parts);
   void shutdown_send() { socket_.shutdown_send(); }
   [[nodiscard]] std::size_t queued_bytes() const { return socket_.queued_bytes(); }
-  [[nodiscard]] std::uint64_t sent_bytes() const { return socket_.sent_bytes(); }
   [[nodiscard]] const base::SocketAddress& local_address() const { return local_; }
   [[nodiscard]] EndpointPool& pool() const { return *pool_; }
   [[nodiscard]] std::uint64_t requests_served() const { return requests_; }
@@ -95,6 +101,7 @@ class Connection final
   void on_timer(base::TimePoint now);
   void on_lifetime_over(base::TimePoint now);
   void read();
+  void give_request_back();
   void end(int error_number);
   void become_idle();
   // Long connections show while they last; a request costs no system call for it.
@@ -118,8 +125,9 @@ class Connection final
   base::TimePoint counted_at_;
   State state_ = State::closed;
   bool is_readable_ = false;
-  bool has_ended_ = false;    // FIN or RST is on the socket
-  bool is_draining_ = false;  // no further request after this one
+  bool has_ended_ = false;        // FIN or RST is on the socket
+  bool is_draining_ = false;      // no further request after this one
+  bool is_request_held_ = false;  // goes out at the end of its turn, and nothing has followed it
   bool is_reading_ = false;
   bool is_established_ = false;
   ::telemetry::ConnectionResult result_ = ::telemetry::ConnectionResult::closed;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,13 +24,30 @@ struct Lender {
   ByteAccount account{{total, most}, {total_of_node, most}};
 };
 
+// Whose connection it is, in the loop of a worker.
+struct Home final : Deferred {
+  Home() {
+    auto created = EventLoop::create();
+    EXPECT_TRUE(created);
+    loop = std::move(*created);
+  }
+  void run_deferred(When) override {
+    ++calls;
+    loop->stop();
+  }
+  operator StreamSocket::Home() { return {.loop = *loop, .owner = *this}; }  // NOLINT(*-explicit-*)
+
+  std::unique_ptr<EventLoop> loop;
+  int calls = 0;
+};
+
 // As if by a connection; what is sent stays at the far end until the test reads it.
 class StreamSocketTest : public ::testing::Test {
  protected:
   StreamSocketTest() {
     const int small = 4096;
     EXPECT_EQ(::setsockopt(pair_.near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-    socket_.open(std::move(pair_.near), lender_.buffers, lender_.account);
+    socket_.open(std::move(pair_.near), home_, lender_.buffers, lender_.account);
   }
 
   IoStatus send(std::vector<std::string> parts) {
@@ -49,7 +67,15 @@ class StreamSocketTest : public ::testing::Test {
     return all;
   }
 
+  IoStatus hold(std::string text) {
+    iovec part{.iov_base = text.data(), .iov_len = text.size()};
+    return socket_.send_at_end_of_turn({&part, 1});
+  }
+  std::string arrived() { return read_all(pair_.far.get()); }
+  void end_turn() { home_.loop->sends().send_all(); }
+
   Lender lender_;
+  Home home_;
   SocketPair pair_;
   StreamSocket socket_;
 };
@@ -189,7 +215,7 @@ TEST_F(StreamSocketTest, SendingToAClosedPeerFailsWithoutASignal) {
   EXPECT_EQ(socket_.flush(), IoStatus::failed);
 
   SocketPair other;
-  socket_.open(std::move(other.near), lender_.buffers, lender_.account);
+  socket_.open(std::move(other.near), home_, lender_.buffers, lender_.account);
   other.far.reset();
   EXPECT_EQ(send({"x"}), IoStatus::failed);
   EXPECT_TRUE(socket_.has_sent_nothing());
@@ -203,12 +229,95 @@ TEST_F(StreamSocketTest, AnotherConnectionBeginsWithNothingOfTheLast) {
   EXPECT_EQ(socket_.queued_bytes(), 0U);
 
   SocketPair next;
-  socket_.open(std::move(next.near), lender_.buffers, lender_.account);
+  socket_.open(std::move(next.near), home_, lender_.buffers, lender_.account);
   EXPECT_TRUE(socket_.has_sent_nothing());
   EXPECT_EQ(send({"first"}), IoStatus::done);
   EXPECT_EQ(socket_.flush(), IoStatus::done);
   EXPECT_EQ(send({" second"}), IoStatus::done) << "the last connection's end must not end this one";
   EXPECT_EQ(read_all(next.far.get()), "first second");
+}
+
+TEST_F(StreamSocketTest, ASmallMessageWaitsForTheEndOfTheTurn) {
+  EXPECT_EQ(hold("first"), IoStatus::done);
+  EXPECT_TRUE(socket_.is_holding());
+  EXPECT_TRUE(socket_.has_sent_nothing());
+  EXPECT_EQ(arrived(), "");
+  end_turn();
+  EXPECT_EQ(arrived(), "first");
+  EXPECT_FALSE(socket_.is_holding());
+  EXPECT_EQ(socket_.sent_bytes(), 5U);
+  end_turn();
+  EXPECT_EQ(arrived(), "") << "once";
+}
+
+TEST_F(StreamSocketTest, WhatIsHeldGoesBeforeAllThatFollows) {
+  hold("first ");
+  hold("second ");
+  EXPECT_EQ(send({"third "}), IoStatus::done);
+  hold("fourth ");
+  EXPECT_EQ(arrived(), "first second third ");
+  const std::string large = numbered(SendBatch::kMaxMessageBytes + 1);
+  EXPECT_EQ(hold(large), IoStatus::done) << "not small: at once";
+  EXPECT_EQ(arrived(), "fourth " + large);
+  hold("fifth");
+  socket_.shutdown_send();
+  EXPECT_EQ(arrived(), "fifth");
+}
+
+TEST_F(StreamSocketTest, WhatIsHeldIsSentBeforeTheSocketCloses) {
+  hold("last words");
+  socket_.close();
+  EXPECT_EQ(arrived(), "last words");
+}
+
+TEST_F(StreamSocketTest, WhatIsDroppedIsNeverSent) {
+  hold("no");
+  socket_.drop_held();
+  end_turn();
+  EXPECT_EQ(arrived(), "");
+  EXPECT_TRUE(socket_.has_sent_nothing());
+}
+
+TEST_F(StreamSocketTest, WhatTheKernelDoesNotTakeAtTheEndOfTheTurnIsQueued) {
+  const std::string body = numbered(SendBatch::kMaxMessageBytes);
+  std::string all;
+  while (socket_.queued_bytes() == 0) {
+    hold(body);
+    all += body;
+    end_turn();
+  }
+  EXPECT_EQ(lender_.account.kept_here(), socket_.queued_bytes());
+  EXPECT_EQ(hold("behind it"), IoStatus::blocked);
+  EXPECT_FALSE(socket_.is_holding());
+  EXPECT_TRUE(drain() == all + "behind it");
+}
+
+TEST_F(StreamSocketTest, TheOwnerHearsThatWhatWasHeldCouldNotBeSent) {
+  hold("x");
+  pair_.far.reset();
+  home_.loop->run();
+  EXPECT_EQ(home_.calls, 1);
+  EXPECT_TRUE(socket_.has_failed());
+  SocketPair next;
+  socket_.open(std::move(next.near), home_, lender_.buffers, lender_.account);
+  EXPECT_FALSE(socket_.has_failed());
+}
+
+TEST(SendBatch, SendsWhatWaitsWhenThereIsNoMoreRoom) {
+  Lender lender;
+  Home home;
+  std::array<SocketPair, SendBatch::kMaxMessages + 1> pairs;
+  std::array<StreamSocket, SendBatch::kMaxMessages + 1> sockets;
+  std::string text(SendBatch::kMaxMessageBytes, 'x');
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    sockets[i].open(std::move(pairs[i].near), home, lender.buffers, lender.account);
+    iovec part{.iov_base = text.data(), .iov_len = text.size()};
+    EXPECT_EQ(sockets[i].send_at_end_of_turn({&part, 1}), IoStatus::done);
+  }
+  EXPECT_EQ(read_all(pairs.front().far.get()), text);
+  EXPECT_EQ(read_all(pairs.back().far.get()), "");
+  home.loop->sends().send_all();
+  EXPECT_EQ(read_all(pairs.back().far.get()), text);
 }
 
 // TCP, because a unix socket knows no reset.
@@ -240,8 +349,9 @@ void wait_for_any_event(int fd) {
 TEST(StreamSocket, SeesTheResetOfThePeer) {
   TcpPair pair;
   Lender lender;
+  Home home;
   StreamSocket socket;
-  socket.open(std::move(pair.client), lender.buffers, lender.account);
+  socket.open(std::move(pair.client), home, lender.buffers, lender.account);
   close_with_reset(std::move(pair.server));
   wait_for_any_event(socket.fd());
   std::array<char, 8> into{};
@@ -255,8 +365,9 @@ TEST(StreamSocket, SeesTheResetOfThePeer) {
 TEST(StreamSocket, AnOrdinaryCloseIsAnEndForThePeer) {
   TcpPair pair;
   Lender lender;
+  Home home;
   StreamSocket socket;
-  socket.open(std::move(pair.client), lender.buffers, lender.account);
+  socket.open(std::move(pair.client), home, lender.buffers, lender.account);
   socket.close();
   wait_for_any_event(pair.server.get());
   std::array<char, 8> into{};
