@@ -94,6 +94,7 @@ void Connection::fail_later(int error_number) {
 void Connection::attach(User& user) {
   user_ = &user;
   state_ = State::busy;
+  is_request_held_ = false;
   ++requests_;
   timer_.cancel();
   const std::uint32_t most = pool_->policy().max_requests_per_connection;
