@@ -1,4 +1,4 @@
-#include <poll.h>
+#include <semaphore.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,10 +20,22 @@ using support::Gate;
 using support::HttpClient;
 using ::testing::SizeIs;
 
-void wait_for(int fd) {
-  pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
-  while (::poll(&entry, 1, 10'000) < 0) continue;
-}
+// Also for signal handlers, which may post.
+class Semaphore {
+ public:
+  Semaphore() { EXPECT_EQ(::sem_init(&semaphore_, 0, 0), 0); }
+  ~Semaphore() { ::sem_destroy(&semaphore_); }
+  Semaphore(const Semaphore&) = delete;
+  Semaphore& operator=(const Semaphore&) = delete;
+
+  void post() { ::sem_post(&semaphore_); }
+  void wait() {
+    while (::sem_wait(&semaphore_) != 0) continue;  // EINTR
+  }
+
+ private:
+  sem_t semaphore_;
+};
 
 // The only worker stands still, in a signal handler, from begin to end of this.
 class PausedWorker {
@@ -32,11 +44,11 @@ class PausedWorker {
     current = this;
     EXPECT_NE(::signal(SIGUSR1, [](int) { current->stand_still(); }), SIG_ERR);
     EXPECT_EQ(::syscall(SYS_tgkill, ::getpid(), worker(), SIGUSR1), 0);
-    wait_for(stands_.fd());
+    stands_.wait();
   }
   ~PausedWorker() {
-    goes_on_.open();
-    wait_for(left_.fd());
+    goes_on_.post();
+    left_.wait();
   }
   PausedWorker(const PausedWorker&) = delete;
   PausedWorker& operator=(const PausedWorker&) = delete;
@@ -51,13 +63,13 @@ class PausedWorker {
     return -1;
   }
   void stand_still() {
-    stands_.open();
-    wait_for(goes_on_.fd());
-    left_.open();
+    stands_.post();
+    goes_on_.wait();
+    left_.post();
   }
 
   static PausedWorker* current;
-  Gate stands_, goes_on_, left_;
+  Semaphore stands_, goes_on_, left_;
 };
 PausedWorker* PausedWorker::current = nullptr;
 
@@ -65,13 +77,14 @@ class ReusedConnection : public ProxyTest {
  protected:
   // The first connection answers one request, then does this while the second request is on its way.
   void meets(const std::function<void(Exchange&)>& event, const std::string& next_request) {
-    Gate gate, done;
+    Gate gate;
+    Semaphore done;
     FakeUpstream& upstream = add_upstream([&](Exchange& exchange) {
       exchange.respond({.body = "connection " + std::to_string(exchange.request().connection) + "\n"});
       if (exchange.request().connection != 1) return;
       exchange.wait_for(gate);
       event(exchange);
-      done.open();
+      done.post();
     });
     start();
     HttpClient caller = client();
@@ -80,7 +93,7 @@ class ReusedConnection : public ProxyTest {
       const PausedWorker paused;
       caller.send(next_request);
       gate.open();
-      wait_for(done.fd());
+      done.wait();
     }
     const support::ClientResponse answer = caller.receive();
     EXPECT_EQ(answer.status(), 200);
