@@ -55,8 +55,8 @@ void StreamSocket::close() {
 }
 
 IoStatus StreamSocket::send_at_end_of_turn(std::span<iovec> parts) {
-  if (size_of(parts) > SendBatch::kMaxMessageBytes || !queue_.is_empty()) return send(parts);
   send_held();
+  if (size_of(parts) > SendBatch::kMaxMessageBytes || !queue_.is_empty()) return send(parts);
   held_ = loop_->sends().add(*this, parts);
   return IoStatus::done;
 }

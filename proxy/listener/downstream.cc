@@ -365,7 +365,7 @@ void Downstream::use_service() const {
 
 telemetry::ConnectionResult Downstream::result() const {
   if (is_late_) return telemetry::ConnectionResult::timeout;
-  return is_broken_ ? telemetry::ConnectionResult::reset : telemetry::ConnectionResult::closed;
+  return is_broken_ || socket_.has_failed() ? telemetry::ConnectionResult::reset : telemetry::ConnectionResult::closed;
 }
 
 void Downstream::arm_idle_timer() {
