@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "agent/kube/status/event_writer.h"
 #include "tests/integration/kube/scripted_api_server.h"
@@ -29,11 +30,17 @@ const std::string kStatusOfWeb = "/apis/networking.istio.io/v1/namespaces/shop/v
 class Api {
  public:
   void operator()(Exchange& exchange) {
-    exchange.read_body();
+    if (!exchange.read_body()) return;
     const std::lock_guard lock(mutex_);
     const auto& request = exchange.request();
     const auto [status, body] = answer(request.method(), request.target(), request.body.text);
+    answered_.push_back(request);
     exchange.respond({.status = status, .body = body});
+  }
+  // With their bodies, and what they are answered no longer changes.
+  std::vector<RecordedRequest> answered() {
+    const std::lock_guard lock(mutex_);
+    return answered_;
   }
   void set_lease(std::string lease) {
     const std::lock_guard lock(mutex_);
@@ -63,6 +70,7 @@ class Api {
   }
 
   std::mutex mutex_;
+  std::vector<RecordedRequest> answered_;
   std::optional<std::string> lease_;
   int version_ = 100;
   int patch_status_ = 200, lease_status_ = 200;
@@ -79,7 +87,7 @@ class StatusWriterTest : public ::testing::Test {
                     StatusWriter::Settings{.name_space = "fairlead-system",
                                            .identity = "n1_a",
                                            .node = "n1",
-                                           .election = {.duration = 3s, .renewal = 200ms, .patience = 100ms}},
+                                           .election = {.duration = 30s, .renewal = 200ms, .patience = 100ms}},
                     [this](Event event) { events_->add(std::move(event)); });
   }
   static json::object web(int generation, const std::string& version) {
@@ -99,7 +107,7 @@ class StatusWriterTest : public ::testing::Test {
   }
   std::vector<RecordedRequest> requests(const std::string& method, const std::string& prefix) {
     std::vector<RecordedRequest> found;
-    for (const RecordedRequest& each : server_.upstream.requests()) {
+    for (const RecordedRequest& each : api_.answered()) {
       if (each.method() == method && each.target().starts_with(prefix)) found.push_back(each);
     }
     return found;
