@@ -24,7 +24,7 @@ test: build ## run the tests: unit, integration, eBPF on this machine, parity wi
 build: packages $(BUILD)/CMakeCache.txt ## build all programs and tests into build/test/bin
 	@cmake --build $(BUILD) --parallel $(JOBS)
 
-release: packages ## build with link-time optimisation into build/release/bin
+release: packages ## build what users run into build/release/bin, optimised by links and by the proxy's profile
 	@cmake --preset release >/dev/null && cmake --build --preset release --parallel $(JOBS)
 
 test-unit: build ## run the unit tests
@@ -56,8 +56,9 @@ bench: bench-programs ## measure against HAProxy, nginx, nghttpx, Envoy and the 
 bench-quick: bench-programs ## the same in five minutes, without the page
 	@tests/bench/run build/release --quick
 
-bench-guard: build ## has the request path become slower: instructions of its parts, CPU against a bare forwarder
+bench-guard: build ## has the request path become slower: instructions of its parts, CPU against a bare forwarder; is the release's proxy built
 	@cmake --build $(BUILD) --parallel $(JOBS) --target bench_programs
+	@cmake --preset release >/dev/null && cmake --build --preset release --parallel $(JOBS) --target fairlead-proxy
 	@tests/bench/instructions $(BUILD)
 	@tests/bench/run $(BUILD) --only 1k --peers l4fwd --no-bpf --accept-noise --rounds 5 --seconds 1 --at-most 2.2
 

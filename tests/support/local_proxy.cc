@@ -1,4 +1,4 @@
-#include "tests/integration/proxy_fixture.h"
+#include "tests/support/local_proxy.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include "config/compile/compile.h"
 #include "telemetry/shared_memory.h"
 
-namespace tests {
+namespace tests::support {
 namespace {
 
 constexpr int kLogPatience = 10'000;  // ms
@@ -45,14 +45,12 @@ std::string destination_rule(const std::string& traffic_policy) {
          "\n  subsets:\n  - {name: v1, labels: {version: v1}}\n  - {name: v2, labels: {version: v2}}\n";
 }
 
-ProxyTest::ProxyTest() : destination_(*base::SocketAddress::parse(kVip)) {}
-ProxyTest::~ProxyTest() = default;
+LocalProxy::LocalProxy() : destination_(*base::SocketAddress::parse(kVip)) {}
+LocalProxy::~LocalProxy() = default;
 
-support::FakeUpstream& ProxyTest::add_upstream(support::Handler handler) {
-  return upstreams_.emplace_back(std::move(handler));
-}
+FakeUpstream& LocalProxy::add_upstream(Handler handler) { return upstreams_.emplace_back(std::move(handler)); }
 
-std::string ProxyTest::documents(const std::string& policies) const {
+std::string LocalProxy::documents(const std::string& policies) const {
   std::string text =
       "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: greeter-service}\nspec:\n"
       "  hosts: [greeter-service.default.svc.cluster.local]\n  addresses: [127.77.0.9]\n  resolution: STATIC\n"
@@ -70,7 +68,7 @@ std::string ProxyTest::documents(const std::string& policies) const {
   return text + policies;
 }
 
-void ProxyTest::compile_and_apply(const std::string& text) {
+void LocalProxy::compile_and_apply(const std::string& text) {
   const config::LoadResult loaded = config::load_documents(std::vector<config::SourceFile>{{"test.yaml", text}});
   for (const config::Finding& finding : loaded.findings) {
     if (finding.severity == config::Severity::error) throw std::runtime_error(finding.to_string());
@@ -84,13 +82,13 @@ void ProxyTest::compile_and_apply(const std::string& text) {
   if (!applied) throw std::runtime_error(applied.error().message);
 }
 
-void ProxyTest::start(const std::string& policies, std::uint32_t workers, const std::string& settings) {
+void LocalProxy::start(const std::string& policies, std::uint32_t workers, const std::string& settings) {
   settings_ = settings;
   listen(workers);
   apply(policies);
 }
 
-void ProxyTest::listen(std::uint32_t workers) {
+void LocalProxy::listen(std::uint32_t workers) {
   auto memory = ::telemetry::SharedMemory::create(workers, 1000);
   if (!memory) throw std::runtime_error(memory.error().message);
   auto shards = proxy::telemetry::ShardSet::attach(std::move(*memory->duplicate_fd()));
@@ -100,10 +98,13 @@ void ProxyTest::listen(std::uint32_t workers) {
   if (!server) throw std::runtime_error(server.error().message);
   server_ = std::move(*server);
 
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("pipe");
-  log_.reset(ends[0]);
-  server_->set_access_log(base::UniqueFd(ends[1]));
+  if (!log_file_) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("pipe");
+    log_.reset(ends[0]);
+    log_file_.reset(ends[1]);
+  }
+  server_->set_access_log(std::move(log_file_));
   server_->set_pods({{.id = 1, .cgroup_id = 0, .name = "client", .name_space = "default", .workload = 0}});
   proxy::ListenerSpec listener{.id = 1, .sockets = {}, .fixed = {}};
   listener.fixed = {.original_destination = destination_, .pod = 1, .passthrough = passthrough_};
@@ -111,12 +112,12 @@ void ProxyTest::listen(std::uint32_t workers) {
   server_->add_listener(std::move(listener));
 }
 
-void ProxyTest::apply(const std::string& policies) {
+void LocalProxy::apply(const std::string& policies) {
   compile_and_apply(documents(policies));
   // The workers hear of it in the order in which they hear of connections.
 }
 
-std::string ProxyTest::log_line() {
+std::string LocalProxy::log_line() {
   for (;;) {
     if (const auto end = unread_.find('\n'); end != std::string::npos) {
       std::string line = unread_.substr(0, end);
@@ -124,18 +125,15 @@ std::string ProxyTest::log_line() {
       return line;
     }
     pollfd waiting{log_.get(), POLLIN, 0};
-    if (::poll(&waiting, 1, kLogPatience) <= 0) {
-      ADD_FAILURE() << "no line in the access log";
-      return "";
-    }
+    if (::poll(&waiting, 1, kLogPatience) <= 0) throw std::runtime_error("no line in the access log");
     std::array<char, 4096> chunk{};
     const ssize_t size = ::read(log_.get(), chunk.data(), chunk.size());
-    if (size <= 0) return "";
+    if (size <= 0) throw std::runtime_error("the access log has ended");
     unread_.append(chunk.data(), static_cast<std::size_t>(size));
   }
 }
 
-std::string ProxyTest::member(const std::string& line, const std::string& name) {
+std::string LocalProxy::member(const std::string& line, const std::string& name) {
   const std::string key = "\"" + name + "\":";
   const auto at = line.find(key);
   if (at == std::string::npos) return "";
@@ -144,7 +142,7 @@ std::string ProxyTest::member(const std::string& line, const std::string& name) 
   return line.substr(begin, end - begin);
 }
 
-std::optional<double> ProxyTest::sample(const std::string& name) const {
+std::optional<double> LocalProxy::sample(const std::string& name) const {
   auto memory = ::telemetry::SharedMemory::open(std::move(*shards_->memory().duplicate_fd()));
   agent::telemetry::MetricsPage metrics(std::move(*memory), identities_, {});
   const std::string page = "\n" + metrics.render(agent::telemetry::negotiate({}), {}, base::now());
@@ -153,11 +151,11 @@ std::optional<double> ProxyTest::sample(const std::string& name) const {
   return std::stod(page.substr(at + name.size() + 2));
 }
 
-bool ProxyTest::becomes(const std::string& name, double value) const {
+bool LocalProxy::becomes(const std::string& name, double value) const {
   return becomes_true([&] { return sample(name) == value; });
 }
 
-bool ProxyTest::becomes_true(const std::function<bool()>& condition) {
+bool LocalProxy::becomes_true(const std::function<bool()>& condition) {
   const base::TimePoint deadline = base::now() + std::chrono::milliseconds(kLogPatience);
   while (!condition()) {
     if (base::now() > deadline) return false;
@@ -166,7 +164,7 @@ bool ProxyTest::becomes_true(const std::function<bool()>& condition) {
   return true;
 }
 
-std::vector<ProxyTest::Ejection> ProxyTest::ejections() {
+std::vector<LocalProxy::Ejection> LocalProxy::ejections() {
   std::vector<Ejection> all;
   for (const config::BackendStatus& backend : server_->status()) {
     for (const config::EndpointStatus& endpoint : backend.endpoints) {
@@ -178,10 +176,10 @@ std::vector<ProxyTest::Ejection> ProxyTest::ejections() {
   return all;
 }
 
-std::uint64_t ProxyTest::ejections_suppressed() {
+std::uint64_t LocalProxy::ejections_suppressed() {
   std::uint64_t sum = 0;
   for (const config::BackendStatus& backend : server_->status()) sum += backend.ejections_suppressed;
   return sum;
 }
 
-}  // namespace tests
+}  // namespace tests::support
