@@ -65,7 +65,8 @@ base::Result<std::unique_ptr<Server>> Server::start(ServerOptions options, telem
   if (!demands) return tl::unexpected(demands.error());
   server->impl_->demands = std::move(*demands);
   for (std::uint32_t i = 0; i < options.workers; ++i) {
-    auto worker = Worker::create(i, shards, server->impl_->pods, *server->impl_->demands,
+    auto ring = i < options.send_rings.size() ? std::move(options.send_rings[i]) : nullptr;
+    auto worker = Worker::create(i, std::move(ring), shards, server->impl_->pods, *server->impl_->demands,
                                  std::max<std::uint64_t>(options.descriptors / 2 / options.workers, 1));
     if (!worker) return tl::unexpected(worker.error());
     server->impl_->workers.push_back(std::move(*worker));

@@ -13,6 +13,7 @@
 #include "config/model/node_config.h"
 #include "config/model/status.h"
 #include "proxy/demands.h"
+#include "proxy/engine/send_ring.h"
 #include "proxy/telemetry/shard_set.h"
 
 // The proxy without its process: workers, and what the agent tells them. Everything here is called on one control
@@ -39,6 +40,8 @@ struct ServerOptions {
   // How many the process may have. Callers get half of them, or their requests could not be sent on; those that come
   // above that wait in the kernel.
   std::uint64_t descriptors = 1024;
+  // One for each worker; workers that get none send each message by a call of its own.
+  std::vector<std::unique_ptr<engine::SendRing>> send_rings;
 };
 
 class Server {

@@ -27,10 +27,10 @@ Worker::Worker()
     : housekeeping_(engine::Timer::calling<&Worker::keep_house>(*this)),
       log_flush_(engine::Timer::calling<&Worker::flush_log>(*this)) {}
 
-base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                     upstream::SharedPods& shared, Demands& demands,
-                                                     std::uint64_t most_connections) {
-  auto loop = engine::EventLoop::create();
+base::Result<std::unique_ptr<Worker>> Worker::create(std::uint32_t index, std::unique_ptr<engine::SendRing> ring,
+                                                     telemetry::ShardSet& shards, upstream::SharedPods& shared,
+                                                     Demands& demands, std::uint64_t most_connections) {
+  auto loop = engine::EventLoop::create(std::move(ring));
   if (!loop) return tl::unexpected(loop.error());
   std::unique_ptr<Worker> worker(new Worker);
   worker->telemetry_ = std::make_unique<telemetry::WorkerTelemetry>(shards, index);

@@ -23,9 +23,9 @@ class Listener;
 // others for its own.
 class Worker {
  public:
-  static base::Result<std::unique_ptr<Worker>> create(std::uint32_t index, telemetry::ShardSet& shards,
-                                                      upstream::SharedPods& shared, Demands& demands,
-                                                      std::uint64_t most_connections);
+  static base::Result<std::unique_ptr<Worker>> create(std::uint32_t index, std::unique_ptr<engine::SendRing> ring,
+                                                      telemetry::ShardSet& shards, upstream::SharedPods& shared,
+                                                      Demands& demands, std::uint64_t most_connections);
   ~Worker();
 
   // --- control thread ---

@@ -12,10 +12,13 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "base/build_info.h"
 #include "base/unix_socket.h"
 #include "channel/connection.h"
+#include "proxy/engine/send_ring.h"
 #include "proxy/sandbox/sandbox.h"
 #include "proxy/server.h"
 
@@ -38,6 +41,21 @@ std::uint64_t raise_descriptor_limit() {
   return ::setrlimit(RLIMIT_NOFILE, &all) == 0 ? all.rlim_cur : limit.rlim_cur;
 }
 
+// For as many workers as there are usually; how many there will be is the agent's to say.
+std::vector<std::unique_ptr<engine::SendRing>> make_send_rings() {
+  std::vector<std::unique_ptr<engine::SendRing>> rings;
+  for (unsigned i = 0; i < std::max(std::thread::hardware_concurrency(), 1U); ++i) {
+    auto ring = engine::SendRing::create();
+    if (!ring) {
+      std::fprintf(stderr, "fairlead-proxy: %s; each message is sent by a system call of its own\n",
+                   ring.error().message.c_str());
+      break;
+    }
+    rings.push_back(std::move(*ring));
+  }
+  return rings;
+}
+
 class Control {
  public:
   explicit Control(const ControlOptions& options) : options_(options) {}
@@ -53,6 +71,7 @@ class Control {
     if (!signals_) return base::fail_errno("signalfd");
     if (auto connected = connect(); !connected && !options_.waits_for_agent) return connected;
     descriptors_ = raise_descriptor_limit();
+    send_rings_ = make_send_rings();
     if (auto done = enter_sandbox(); !done) return done;
     while (!is_ending_) {
       if (auto turned = turn(); !turned) return turned;
@@ -169,9 +188,11 @@ class Control {
     auto shards = telemetry::ShardSet::attach(std::move(message.shards));
     if (!shards) return fail_start(shards.error());
     shards_ = std::move(*shards);
-    auto server = Server::start({.workers = message.workers, .descriptors = descriptors_}, *shards_);
+    auto server = Server::start(
+        {.workers = message.workers, .descriptors = descriptors_, .send_rings = std::move(send_rings_)}, *shards_);
     if (!server) return fail_start(server.error());
     server_ = std::move(*server);
+    send_rings_.clear();
   }
   void operator()(channel::ApplyConfig message) {
     if (!server_) return;
@@ -257,7 +278,8 @@ class Control {
   UniqueFd memory_;  // handed to the next agent, so that counters go on
   std::unique_ptr<telemetry::ShardSet> shards_;
   std::uint64_t descriptors_ = 0;
-  std::unique_ptr<Server> server_;  // after shards_: workers write there until they end
+  std::vector<std::unique_ptr<engine::SendRing>> send_rings_;  // until there are workers
+  std::unique_ptr<Server> server_;                             // after shards_: workers write there until they end
   std::map<std::uint64_t, channel::AddListener> listeners_;
   std::set<base::IpAddress> asked_;  // services; the agent has not answered yet
   std::uint64_t generation_ = 0;

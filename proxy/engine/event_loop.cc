@@ -42,6 +42,8 @@ class DeferredList {
 struct EventLoop::Impl {
   static constexpr int kBatch = 256;
 
+  explicit Impl(std::unique_ptr<SendRing> ring) : sends(std::move(ring)) {}
+
   base::UniqueFd epoll, wake_up, timer;  // the last two are edge-triggered and never read
   base::TimePoint timer_at = base::TimePoint::max();
   base::TimePoint now = base::now();
@@ -130,11 +132,11 @@ struct EventLoop::Impl {
   }
 };
 
-EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
+EventLoop::EventLoop(std::unique_ptr<SendRing> ring) : impl_(std::make_unique<Impl>(std::move(ring))) {}
 EventLoop::~EventLoop() = default;
 
-base::Result<std::unique_ptr<EventLoop>> EventLoop::create() {
-  std::unique_ptr<EventLoop> loop(new EventLoop);
+base::Result<std::unique_ptr<EventLoop>> EventLoop::create(std::unique_ptr<SendRing> ring) {
+  std::unique_ptr<EventLoop> loop(new EventLoop(std::move(ring)));
   Impl& impl = *loop->impl_;
   impl.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
   if (!impl.epoll) return base::fail_errno("epoll_create1");

@@ -51,7 +51,8 @@ class EventLoop {
   // Room for a partial head in front of what is read.
   static constexpr std::size_t kScratchBytes = 2 * kReadBytes + 16 * 1024;
 
-  static base::Result<std::unique_ptr<EventLoop>> create();
+  // `ring`: by which small messages are sent together, if there is one.
+  static base::Result<std::unique_ptr<EventLoop>> create(std::unique_ptr<SendRing> ring = nullptr);
   ~EventLoop();
 
   void run();
@@ -80,7 +81,7 @@ class EventLoop {
   [[nodiscard]] char* scratch();              // kScratchBytes; valid until the handler returns
 
  private:
-  EventLoop();
+  explicit EventLoop(std::unique_ptr<SendRing> ring);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

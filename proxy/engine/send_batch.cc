@@ -25,12 +25,20 @@ std::size_t SendBatch::add(StreamSocket& socket, std::span<const iovec> parts) {
 }
 
 std::string_view SendBatch::take(std::size_t slot) {
-  Message& message = messages_[slot];
-  message.socket = nullptr;
-  return {bytes_.get() + message.offset, message.size};
+  messages_[slot].socket = nullptr;
+  return bytes(slot);
+}
+
+void SendBatch::send_by_ring() {
+  for (std::size_t slot = 0; slot < count_; ++slot) {
+    if (messages_[slot].socket != nullptr) ring_->add(messages_[slot].socket->fd(), bytes(slot), slot);
+  }
+  for (const SendRing::Sent& sent : ring_->send_all()) messages_[sent.id].socket->on_held_sent(sent.result);
+  if (ring_->is_broken()) ring_.reset();
 }
 
 void SendBatch::send_all() {
+  if (ring_ && count_ > 1) send_by_ring();
   for (std::size_t slot = 0; slot < count_; ++slot) {
     if (messages_[slot].socket != nullptr) messages_[slot].socket->send_held();
   }

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -63,9 +64,15 @@ IoStatus StreamSocket::send_at_end_of_turn(std::span<iovec> parts) {
 
 void StreamSocket::send_held() {
   if (!held_) return;
+  const std::string_view bytes = loop_->sends().bytes(*held_);
+  const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), kSendFlags);
+  on_held_sent(sent < 0 ? -errno : sent);
+}
+
+void StreamSocket::on_held_sent(ssize_t result) {
   const std::string_view bytes = loop_->sends().take(*std::exchange(held_, std::nullopt));
-  iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
-  if (send({&part, 1}) != IoStatus::failed) return;
+  const iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  if (on_sent(result, {&part, 1}) != IoStatus::failed) return;
   has_failed_ = true;
   loop_->defer(*owner_);
 }
@@ -81,14 +88,16 @@ IoStatus StreamSocket::send(std::span<iovec> parts, bool closes) {
     return IoStatus::blocked;
   }
   const ssize_t sent = send_parts(fd_.get(), parts, kSendFlags | (closes ? MSG_MORE : 0));
-  if (sent < 0) {
-    if (errno != EAGAIN && errno != EINTR) return IoStatus::failed;
-    keep(parts, 0);
-    return IoStatus::blocked;
-  }
-  sent_bytes_ += static_cast<std::uint64_t>(sent);
-  keep(parts, static_cast<std::size_t>(sent));
-  is_held_back_ = closes && queue_.is_empty();
+  const IoStatus status = on_sent(sent < 0 ? -errno : sent, parts);
+  is_held_back_ = closes && status == IoStatus::done;
+  return status;
+}
+
+IoStatus StreamSocket::on_sent(ssize_t result, std::span<const iovec> parts) {
+  if (result < 0 && result != -EAGAIN && result != -EINTR) return IoStatus::failed;
+  const auto taken = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
+  sent_bytes_ += taken;
+  keep(parts, taken);
   return queue_.is_empty() ? IoStatus::done : IoStatus::blocked;
 }
 

@@ -46,8 +46,9 @@ class StreamSocket {
   // connection turns out to be broken then, has_failed() says so to the owner. Whatever else is called keeps the order.
   IoStatus send_at_end_of_turn(std::span<iovec> parts);
   [[nodiscard]] bool is_holding() const { return held_.has_value(); }
-  void send_held();  // now
-  void drop_held();  // never
+  void send_held();                   // now
+  void on_held_sent(ssize_t result);  // for SendBatch: how much the kernel took of it, or an error as -errno
+  void drop_held();                   // never
   [[nodiscard]] bool has_failed() const { return has_failed_; }
   // After EPOLLOUT.
   IoStatus flush();
@@ -61,6 +62,8 @@ class StreamSocket {
   void shutdown_send();  // once the queue is empty
 
  private:
+  // What the kernel took of `parts`, or an error as -errno.
+  IoStatus on_sent(ssize_t result, std::span<const iovec> parts);
   void keep(std::span<const iovec> parts, std::size_t skip);
 
   base::UniqueFd fd_;

@@ -69,7 +69,7 @@ class World {
     require(loaded.findings.empty(), "the documents are good");
     auto compiled = std::make_shared<config::NodeConfig>(config::compile(loaded.documents, 1).config);
 
-    worker_ = std::move(*proxy::Worker::create(0, *shards_, pods_, *demands_, 1000));
+    worker_ = std::move(*proxy::Worker::create(0, nullptr, *shards_, pods_, *demands_, 1000));
     worker_->set_access_log(base::UniqueFd(::open("/dev/null", O_WRONLY | O_CLOEXEC)));
     worker_->set_pods(std::make_shared<std::vector<config::Pod>>(
         std::vector<config::Pod>{{.id = 1, .cgroup_id = 0, .name = "client", .name_space = "default", .workload = 0}}));

@@ -73,7 +73,8 @@ class PausedWorker {
 };
 PausedWorker* PausedWorker::current = nullptr;
 
-class ReusedConnection : public ProxyTest {
+// With messages that are sent together by one call, and without.
+class ReusedConnection : public ProxyTest, public ::testing::WithParamInterface<bool> {
  protected:
   // The first connection answers one request, then does this while the second request is on its way.
   void meets(const std::function<void(Exchange&)>& event, const std::string& next_request) {
@@ -86,6 +87,7 @@ class ReusedConnection : public ProxyTest {
       event(exchange);
       done.post();
     });
+    if (!GetParam()) use_no_send_rings();
     start();
     HttpClient caller = client();
     EXPECT_EQ(caller.get("/", kHost).body.text, "connection 1\n");
@@ -109,21 +111,24 @@ class ReusedConnection : public ProxyTest {
   const std::string post_ = std::string("POST / HTTP/1.1\r\nContent-Length: 4\r\nHost: ") + kHost + "\r\n\r\nbody";
 };
 
-TEST_F(ReusedConnection, ThatEndsBesideARequestIsNotWhatTheRequestGets) {
+TEST_P(ReusedConnection, ThatEndsBesideARequestIsNotWhatTheRequestGets) {
   meets([](Exchange& exchange) { exchange.close(); }, get_);
 }
 
-TEST_F(ReusedConnection, ThatIsResetBesideARequestIsNotWhatTheRequestGets) {
+TEST_P(ReusedConnection, ThatIsResetBesideARequestIsNotWhatTheRequestGets) {
   meets([](Exchange& exchange) { exchange.reset(); }, get_);
 }
 
-TEST_F(ReusedConnection, ThatEndsBesideARequestGivesItsBodyBackToo) {
+TEST_P(ReusedConnection, ThatEndsBesideARequestGivesItsBodyBackToo) {
   meets([](Exchange& exchange) { exchange.close(); }, post_);
 }
 
-TEST_F(ReusedConnection, WhatWasSaidBeforeTheRequestIsNotItsAnswer) {
+TEST_P(ReusedConnection, WhatWasSaidBeforeTheRequestIsNotItsAnswer) {
   meets([](Exchange& exchange) { exchange.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"); }, get_);
 }
+
+INSTANTIATE_TEST_SUITE_P(Sending, ReusedConnection, ::testing::Bool(),
+                         [](const auto& each) { return each.param ? "Together" : "OneByOne"; });
 
 }  // namespace
 }  // namespace tests

@@ -36,6 +36,7 @@
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "proxy/engine/send_ring.h"
 #include "proxy/sandbox/proxy_user.h"
 
 namespace {
@@ -181,6 +182,7 @@ TEST(Sandbox, RefusesByTheCallNotByPrivilege) {
       {"userfaultfd", SYS_userfaultfd},
       {"perf_event_open", SYS_perf_event_open},
       {"io_uring_setup", SYS_io_uring_setup},
+      {"io_uring_register", SYS_io_uring_register},
       {"seccomp", SYS_seccomp},
       {"personality", SYS_personality},
   };
@@ -269,7 +271,18 @@ TEST(Sandbox, LetsTheProxyDoItsWork) {
   ASSERT_EQ(::listen(listener.get(), 8), 0);
   ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
 
+  auto ring = proxy::engine::SendRing::create();
+  ASSERT_TRUE(ring);
+
   const std::pair<const char*, std::function<bool()>> works[] = {
+      {"send by a ring that it has",
+       [&] {
+         (*ring)->add(left.get(), "one", 1);
+         (*ring)->add(left.get(), "two", 2);
+         const auto sent = (*ring)->send_all();
+         std::array<char, 16> into{};
+         return sent.size() == 2 && sent[1].result == 3 && ::recv(right.get(), into.data(), into.size(), 0) == 6;
+       }},
       {"write to a descriptor it was given", [&] { return ::write(writer.get(), "x", 1) == 1; }},
       {"accept, connect, send and receive", [&] { return accepts_and_answers(listener.get(), address); }},
       {"exchange descriptors with the agent", [&] { return sends_and_takes_a_descriptor(left.get(), right.get()); }},

@@ -94,7 +94,14 @@ void LocalProxy::listen(std::uint32_t workers) {
   auto shards = proxy::telemetry::ShardSet::attach(std::move(*memory->duplicate_fd()));
   if (!shards) throw std::runtime_error(shards.error().message);
   shards_ = std::move(*shards);
-  auto server = proxy::Server::start({.workers = workers, .descriptors = descriptors_}, *shards_);
+  std::vector<std::unique_ptr<proxy::engine::SendRing>> rings;
+  for (std::uint32_t i = 0; has_send_rings_ && i < workers; ++i) {
+    auto ring = proxy::engine::SendRing::create();
+    if (!ring) throw std::runtime_error(ring.error().message);
+    rings.push_back(std::move(*ring));
+  }
+  auto server =
+      proxy::Server::start({.workers = workers, .descriptors = descriptors_, .send_rings = std::move(rings)}, *shards_);
   if (!server) throw std::runtime_error(server.error().message);
   server_ = std::move(*server);
 

@@ -33,6 +33,8 @@ class LocalProxy {
   void pass_to(const base::SocketAddress& address) { passthrough_ = address; }
   // How many descriptors the proxy takes itself to have. Before start().
   void set_descriptors(std::uint64_t count) { descriptors_ = count; }
+  // As where io_uring is not allowed. Before start().
+  void use_no_send_rings() { has_send_rings_ = false; }
   // In place of the pipe that log_line() reads. Before start().
   void log_to(base::UniqueFd file) { log_file_ = std::move(file); }
   // Starts the proxy with these policies for the workload client.default. `settings`: fields of a Settings document.
@@ -80,6 +82,7 @@ class LocalProxy {
   base::SocketAddress destination_;
   std::optional<base::SocketAddress> passthrough_;
   std::uint64_t descriptors_ = 1024;
+  bool has_send_rings_ = true;
   std::string unread_;
   std::uint64_t generation_ = 0;
 };

@@ -10,36 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/proxy/engine/home.h"
 #include "tests/unit/proxy/engine/socket_pair.h"
 
 namespace proxy::engine {
 namespace {
-
-// Buffers, and whose they are.
-struct Lender {
-  BufferPool buffers;
-  std::atomic<std::uint64_t> total{0};
-  std::atomic<std::uint64_t> total_of_node{0};
-  const std::uint64_t most = 1 << 20;
-  ByteAccount account{{total, most}, {total_of_node, most}};
-};
-
-// Whose connection it is, in the loop of a worker.
-struct Home final : Deferred {
-  Home() {
-    auto created = EventLoop::create();
-    EXPECT_TRUE(created);
-    loop = std::move(*created);
-  }
-  void run_deferred(When) override {
-    ++calls;
-    loop->stop();
-  }
-  operator StreamSocket::Home() { return {.loop = *loop, .owner = *this}; }  // NOLINT(*-explicit-*)
-
-  std::unique_ptr<EventLoop> loop;
-  int calls = 0;
-};
 
 // As if by a connection; what is sent stays at the far end until the test reads it.
 class StreamSocketTest : public ::testing::Test {
