@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-struct io_uring;
+struct io_uring;  // NOLINT(readability-identifier-naming): liburing.h
 
 namespace proxy::engine {
 
