@@ -24,7 +24,7 @@ test: build ## run the tests: unit, integration, eBPF on this machine, parity wi
 build: packages $(BUILD)/CMakeCache.txt ## build all programs and tests into build/test/bin
 	@cmake --build $(BUILD) --parallel $(JOBS)
 
-release: packages ## build what users run into build/release/bin, optimised by links and by the proxy's profile
+release: packages ## build what users run into build/release/bin: link-time optimisation, the proxy by its profile
 	@cmake --preset release >/dev/null && cmake --build --preset release --parallel $(JOBS)
 
 test-unit: build ## run the unit tests

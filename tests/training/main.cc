@@ -1,6 +1,8 @@
 // What a node's proxy does all day, in proportion, through the proxy in this process. The compiler learns from it which
 // code is hot (cmake/FairleadProfile.cmake); nothing is measured. What matters is that every common path is there and
-// that failures are rare. usage: proxy_training [PERCENT]     of the usual number of requests
+// that failures are rare.
+//
+// usage: proxy_training [PERCENT]     of the usual number of requests
 #include <sys/mman.h>
 
 #include <algorithm>
